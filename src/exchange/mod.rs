@@ -1,0 +1,60 @@
+//! An exchange: a request and the final response that answers it, with its times (RFC 9110).
+
+mod facts;
+mod id;
+
+pub use facts::{ConnectionKey, Facts, MessageFacts, State, Timing};
+pub use id::ExchangeId;
+
+/// One exchange in full: the numbers, and the text of its messages.
+///
+/// Made to be reused: whoever receives one borrows it, and its buffers serve the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Every number: endpoints, state, times, lengths, status, anomalies.
+    pub facts: Facts,
+    /// The request's text; empty where it was not seen.
+    pub request: MessageText,
+    /// The final response's text; empty where it was not seen.
+    pub response: MessageText,
+    /// Statuses of the interim (1xx) responses, in order.
+    pub interim: Vec<u16>,
+    /// Route pattern of the request without its method (`/users/{int}`); empty without request.
+    pub route: String,
+}
+
+/// The text of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageText {
+    /// The head from the first byte of its start line through its blank line, redacted unless
+    /// secrets are kept; line ends as sent. Empty where heads are not kept.
+    pub head: Vec<u8>,
+    /// What was kept of the body, after the chunked coding is removed and before content
+    /// decoding; gaps are left out. `None` where bodies are not kept.
+    pub body: Option<Vec<u8>>,
+}
+
+impl MessageText {
+    /// Empties it and keeps its room.
+    pub fn clear(&mut self) {
+        self.head.clear();
+        self.body = None;
+    }
+}
+
+impl Exchange {
+    /// Empties it and keeps its room.
+    pub fn clear(&mut self) {
+        self.facts = Facts::default();
+        self.request.clear();
+        self.response.clear();
+        self.interim.clear();
+        self.route.clear();
+    }
+
+    /// Its identity, derived from its connection and its index there.
+    #[must_use]
+    pub fn id(&self) -> ExchangeId {
+        self.facts.id()
+    }
+}

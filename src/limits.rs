@@ -1,0 +1,85 @@
+//! Every bound: what is bounded, by how much, and why. Reaching one is counted and visible.
+
+/// Largest frame taken from a file or interface, in bytes. BIG TCP frames pass 64 KiB; libpcap's
+/// own ceiling is 256 KiB.
+pub const FRAME_BYTES_MAX: usize = 262_144;
+
+/// How many wrappings (tags, tunnels, inner IP headers) of one frame are opened. Real stacks
+/// have at most six or seven; a crafted one must not loop.
+pub const ENCAPSULATIONS_MAX: usize = 16;
+
+/// IP datagrams whose fragments are awaited at once; the oldest gives way.
+pub const FRAGMENTED_DATAGRAMS_MAX: usize = 256;
+
+/// Bytes of fragments held for all datagrams together.
+pub const FRAGMENT_BYTES_MAX: usize = 4 << 20;
+
+/// How long fragments wait for their datagram, in nanoseconds (RFC 791 suggests 15 to 60 s).
+pub const FRAGMENT_WAIT_NS: u64 = 30_000_000_000;
+
+/// Logical shards of the flow table. A worker owns every n-th shard, so that bounds are reached
+/// at the same packet whatever the number of workers.
+pub const SHARDS: usize = 16;
+
+/// Flows in the table, all shards together; the longest idle one is evicted for a new one.
+pub const FLOWS_MAX: usize = 1 << 20;
+
+/// A flow without a packet for this long is expired, in nanoseconds: longer than any server's
+/// answer that somebody still waits for.
+pub const FLOW_IDLE_NS: u64 = 3_600_000_000_000;
+
+/// A closed flow is kept this long for stragglers (twice Linux's `TIME_WAIT` of 60 s).
+pub const FLOW_LINGER_NS: u64 = 120_000_000_000;
+
+/// Out-of-order bytes held for one direction of a flow. Covers the largest window that a path of
+/// 1 Gbit/s and 30 ms needs; beyond it the gap is declared.
+pub const HELD_BYTES_MAX: usize = 4 << 20;
+
+/// Out-of-order bytes held by one shard (all shards together: [`SHARDS`] times this).
+pub const HELD_BYTES_SHARD_MAX: usize = 4 << 20;
+
+/// Packets held out of order for one direction of a flow.
+pub const HELD_PACKETS_MAX: usize = 4096;
+
+/// Longest head (start line and fields), in bytes. Servers stop at 8 to 64 KiB, some at 256.
+pub const HEAD_BYTES_MAX: usize = 262_144;
+
+/// Most header fields of one head that are looked at.
+pub const HEADER_FIELDS_MAX: usize = 4096;
+
+/// Longest chunk-size line with its extensions (RFC 9112 section 7.1.1), in bytes.
+pub const CHUNK_LINE_BYTES_MAX: usize = 16_384;
+
+/// Longest trailer section, in bytes.
+pub const TRAILER_BYTES_MAX: usize = 65_536;
+
+/// Requests of one flow that wait for their responses; beyond it the oldest is given up.
+pub const PENDING_REQUESTS_MAX: usize = 1024;
+
+/// Interim responses listed on one exchange; further ones are counted in the anomaly only.
+pub const INTERIM_RESPONSES_MAX: usize = 64;
+
+/// Longest route, in bytes; a longer one is cut and ends in `{...}`.
+pub const ROUTE_BYTES_MAX: usize = 256;
+
+/// Groups (server, method, route, status class) of one summary; the rest is `{other}`.
+pub const GROUPS_MAX: usize = 1000;
+
+/// Exchanges of one block at most.
+pub const BLOCK_EXCHANGES_MAX: usize = 16_384;
+
+/// Raw bytes of one block's heads, or bodies, at which the block is closed.
+pub const BLOCK_BYTES: usize = 1 << 20;
+
+/// Largest raw part of a block that a reader accepts: one body kept whole may exceed
+/// [`BLOCK_BYTES`], nothing may exceed this.
+pub const PART_BYTES_MAX: usize = 1 << 30;
+
+/// Most bytes of one body that are kept, whatever `--bodies` says.
+pub const BODY_KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// Most bytes that a content-coded body is decoded to for showing or exporting.
+pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
+
+/// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
+pub const CONTENT_CODINGS_MAX: usize = 3;

@@ -1,0 +1,42 @@
+//! Packets of a connection put in order: data, gaps and ends of each direction (RFC 9293).
+
+use crate::time::Timestamp;
+
+/// What a direction's stream brings next, in the order of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum StreamEvent<'a> {
+    /// Bytes, captured once.
+    Data(Data<'a>),
+    /// Bytes that were never captured.
+    Gap {
+        /// How many.
+        len: u64,
+        /// When their absence was certain (never earlier than the bytes before them).
+        at: Timestamp,
+    },
+    /// The sender finished (FIN), or the flow was closed, expired or evicted in order.
+    End {
+        /// When.
+        at: Timestamp,
+    },
+    /// The connection was reset by either side.
+    Reset {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A run of stream bytes that one packet carried first.
+#[derive(Clone, Copy, Debug)]
+pub struct Data<'a> {
+    /// When that packet was captured.
+    pub at: Timestamp,
+    /// Position of the first byte in its stream; 0 is the first byte after the SYN, or the first
+    /// byte seen where the connection was open before.
+    pub offset: u64,
+    /// How far the packet acknowledged the other direction's stream: its sender had received
+    /// every byte there below this position.
+    pub acknowledged: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}

@@ -1,0 +1,109 @@
+//! Instants as Weir keeps them: nanoseconds since the Unix epoch, by packet time.
+
+use std::fmt;
+
+/// An instant: nanoseconds since 1970-01-01T00:00:00Z, as the capture stamped it.
+///
+/// Covers the years 1677 to 2262. Only [`crate::source`] makes one from a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant; it precedes every packet.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest instant; no packet follows it.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// The instant `nanos` nanoseconds after the Unix epoch (before it where negative).
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Nanoseconds from `earlier` to `self`; 0 where the clock stepped back between them.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        let nanos = self.0.saturating_sub(earlier.0);
+        if nanos < 0 { 0 } else { nanos.unsigned_abs() }
+    }
+
+    /// The instant `nanos` nanoseconds later; the last representable one at the bound.
+    #[must_use]
+    pub fn plus(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(i64::try_from(nanos).unwrap_or(i64::MAX)))
+    }
+}
+
+/// RFC 3339 in UTC with nine digits of the second: `2026-11-21T06:34:25.123456789Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.div_euclid(1_000_000_000);
+        let nanos = self.0.rem_euclid(1_000_000_000);
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
+    }
+}
+
+/// The Gregorian date `days` after 1970-01-01: eras of 400 years, months counted from March, so
+/// that the leap day is the last of its year.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_rfc_3339_with_nanoseconds() {
+        let check = |nanos: i64, expected: &str| {
+            assert_eq!(Timestamp::from_nanos(nanos).to_string(), expected);
+        };
+        check(0, "1970-01-01T00:00:00.000000000Z");
+        check(-1, "1969-12-31T23:59:59.999999999Z");
+        check(951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z");
+        check(1_795_242_865_123_456_789, "2026-11-21T06:34:25.123456789Z");
+    }
+
+    #[test]
+    fn agrees_with_a_calendar_library_on_every_magnitude() {
+        for nanos in
+            (-9_000_000_000..9_000_000_000_i64).step_by(7_777_777).map(|n| n * 1_000_000_000)
+        {
+            let Some(nanos) = Some(nanos).filter(|n| n.checked_abs().is_some()) else { continue };
+            let library = jiff::Timestamp::from_nanosecond(i128::from(nanos)).expect("in range");
+            assert_eq!(Timestamp::from_nanos(nanos).to_string(), format!("{library:.9}"));
+        }
+    }
+
+    #[test]
+    fn since_never_goes_negative() {
+        let (early, late) = (Timestamp::from_nanos(5), Timestamp::from_nanos(9));
+        assert_eq!(late.since(early), 4);
+        assert_eq!(early.since(late), 0);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), 0);
+    }
+}
