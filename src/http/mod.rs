@@ -1,5 +1,7 @@
 //! Stream bytes cut into HTTP/1 messages: heads, body lengths, the chunked coding (RFC 9112).
 
+pub mod lines;
+
 /// How the end of a message's body is known (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
