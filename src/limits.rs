@@ -22,21 +22,21 @@ pub const FRAGMENT_WAIT_NS: u64 = 30_000_000_000;
 pub const SHARDS: usize = 16;
 
 /// Flows in the table, all shards together; the longest idle one is evicted for a new one.
-pub const FLOWS_MAX: usize = 1 << 20;
+pub const FLOWS_MAX: usize = 1 << 18;
 
 /// A flow without a packet for this long is expired, in nanoseconds: longer than any server's
 /// answer that somebody still waits for.
 pub const FLOW_IDLE_NS: u64 = 3_600_000_000_000;
 
-/// A closed flow is kept this long for stragglers (twice Linux's `TIME_WAIT` of 60 s).
-pub const FLOW_LINGER_NS: u64 = 120_000_000_000;
+/// A closed flow is kept this long for stragglers, in nanoseconds: copies of its last packets.
+pub const FLOW_LINGER_NS: u64 = 5_000_000_000;
 
 /// Out-of-order bytes held for one direction of a flow. Covers the largest window that a path of
 /// 1 Gbit/s and 30 ms needs; beyond it the gap is declared.
-pub const HELD_BYTES_MAX: usize = 4 << 20;
+pub const HELD_BYTES_MAX: usize = 2 << 20;
 
 /// Out-of-order bytes held by one shard (all shards together: [`SHARDS`] times this).
-pub const HELD_BYTES_SHARD_MAX: usize = 4 << 20;
+pub const HELD_BYTES_SHARD_MAX: usize = 2 << 20;
 
 /// Packets held out of order for one direction of a flow.
 pub const HELD_PACKETS_MAX: usize = 4096;
@@ -83,3 +83,28 @@ pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
 pub const CONTENT_CODINGS_MAX: usize = 3;
+
+/// How long a stream waits for bytes that its receiver has acknowledged before they count as a
+/// gap, in nanoseconds: hosts of several cores deliver directions out of order by tens of
+/// microseconds, taps by a few milliseconds.
+pub const GAP_WAIT_NS: u64 = 20_000_000;
+
+/// How many packets of the connection may pass in that time before the gap is declared anyway.
+pub const GAP_WAIT_PACKETS: u32 = 64;
+
+/// How long missing bytes are awaited where the receiver's acknowledgments are not captured, or
+/// do not come, in nanoseconds: past several retransmission timeouts (RFC 6298 begins at 1 s).
+pub const RETRANSMISSION_WAIT_NS: u64 = 10_000_000_000;
+
+/// A packet this many bytes behind its stream is no retransmission but another connection's:
+/// beyond the windows that are in use.
+pub const STRAY_BEHIND_BYTES: i64 = 1 << 26;
+
+/// A packet this many bytes ahead of its stream is outside the largest window (RFC 7323).
+pub const STRAY_AHEAD_BYTES: i64 = 1 << 30;
+
+/// So many stray packets in a row mean that the endpoints were reused unseen.
+pub const STRAYS_MAX: u8 = 3;
+
+/// Closed flows that linger in one shard; the oldest goes for a new one.
+pub const LINGERING_FLOWS_SHARD_MAX: usize = 2048;

@@ -13,7 +13,7 @@ pub struct ExchangeId(u128);
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl ExchangeId {
-    /// Derives it. The words are mixed by the finaliser of SplitMix64 (Steele, Lea and Flood,
+    /// Derives it. The words are mixed by the finaliser of `SplitMix64` (Steele, Lea and Flood,
     /// 2014), in two lanes of which eighty bits are kept.
     #[must_use]
     pub fn derive(connection: &ConnectionKey, index: u32) -> Self {

@@ -1,1 +1,7 @@
-//! Under construction.
+//! One state per connection: the key that finds it and the table that keeps it within bounds.
+
+mod key;
+mod table;
+
+pub use key::{FlowKey, Side};
+pub use table::{FlowTable, SlotId};

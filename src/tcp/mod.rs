@@ -1,5 +1,12 @@
 //! Packets of a connection put in order: data, gaps and ends of each direction (RFC 9293).
 
+mod connection;
+mod reassembler;
+mod seq;
+
+pub use connection::{Connection, Outlet, Sink, Verdict};
+pub use seq::Seq;
+
 use crate::time::Timestamp;
 
 /// What a direction's stream brings next, in the order of its bytes.

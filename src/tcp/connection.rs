@@ -1,0 +1,832 @@
+//! Both directions of a connection, handed on in an order in which they can have happened: a
+//! byte never before the bytes that its sender had acknowledged (RFC 9293 sections 3.5 to 3.10).
+
+use crate::flow::Side;
+use crate::ledger::Bytes;
+use crate::limits::{
+    GAP_WAIT_NS, GAP_WAIT_PACKETS, RETRANSMISSION_WAIT_NS, STRAY_AHEAD_BYTES, STRAY_BEHIND_BYTES,
+    STRAYS_MAX,
+};
+use crate::packet::{Flags, Packet};
+use crate::tcp::reassembler::{Piece, Reassembler};
+use crate::tcp::seq::Seq;
+use crate::tcp::{Data, StreamEvent};
+use crate::time::Timestamp;
+
+/// Who takes the streams of a connection.
+pub trait Sink {
+    /// The stream sent by `side` brings `event`.
+    fn stream(&mut self, side: Side, event: StreamEvent<'_>);
+}
+
+/// Where a connection's bytes go and are accounted for.
+#[derive(Debug)]
+pub struct Outlet<'a, S> {
+    /// Who takes the streams.
+    pub sink: &'a mut S,
+    /// The account of payload bytes.
+    pub bytes: &'a mut Bytes,
+    /// Bytes held out of order by all connections of the shard.
+    pub held_bytes: &'a mut usize,
+}
+
+/// What a packet meant for its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Open,
+    /// It has ended, by FIN from both sides or by RST; stragglers may still come.
+    Closed,
+    /// The packet belongs to a new connection of the same endpoints: this one is over, and the
+    /// packet is to be given to its successor. Where that one's SYN was seen before, its number
+    /// and time.
+    Replaced(Option<(Seq, Timestamp)>),
+}
+
+/// Whether missing bytes are waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Wait,
+    Over,
+}
+
+/// Whether a byte waits for those that its sender had acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Causal,
+    Any,
+}
+
+/// The state of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    streams: [Reassembler; 2],
+    client: Option<Side>,
+    opened_at: Timestamp,
+    syn_at: Option<Timestamp>,
+    answered: bool,
+    connect_ns: Option<u64>,
+    /// A SYN that would begin another connection if its peer agrees.
+    successor: Option<(Side, Seq, Timestamp)>,
+    /// Since when, and for how many packets, missing bytes have been waited for.
+    waiting: Option<(Timestamp, u32)>,
+    latest: Timestamp,
+    closed: bool,
+    strays: u8,
+}
+
+impl Connection {
+    /// A connection first seen at `at`, about which nothing is known.
+    #[must_use]
+    pub fn new(at: Timestamp) -> Self {
+        Self {
+            streams: Default::default(),
+            client: None,
+            opened_at: at,
+            syn_at: None,
+            answered: false,
+            connect_ns: None,
+            successor: None,
+            waiting: None,
+            latest: at,
+            closed: false,
+            strays: 0,
+        }
+    }
+
+    /// The successor of a replaced connection, whose SYN came from `side`.
+    #[must_use]
+    pub fn begun_by(side: Side, syn: Seq, at: Timestamp) -> Self {
+        let mut connection = Self::new(at);
+        connection.begin(side, syn, at);
+        connection
+    }
+
+    /// When its first packet was captured.
+    #[must_use]
+    pub const fn opened_at(&self) -> Timestamp {
+        self.opened_at
+    }
+
+    /// The side that opened it, where the handshake tells.
+    #[must_use]
+    pub const fn client(&self) -> Option<Side> {
+        self.client
+    }
+
+    /// From the SYN to the ACK that ended the handshake; `None` where either was not captured.
+    #[must_use]
+    pub const fn connect_ns(&self) -> Option<u64> {
+        self.connect_ns
+    }
+
+    /// Whether a packet of that side was captured.
+    #[must_use]
+    pub fn has_seen(&self, side: Side) -> bool {
+        self.stream(side).seen
+    }
+
+    /// Whether missing bytes are being waited for, so that [`tick`](Self::tick) may have work.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The latest time of its packets.
+    #[must_use]
+    pub const fn latest(&self) -> Timestamp {
+        self.latest
+    }
+
+    /// Takes the next packet, sent by `side`.
+    #[inline]
+    pub fn push<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let odd = Flags::SYN.with(Flags::RST);
+        if packet.flags.0 & odd.0 != 0 || self.closed || self.successor.is_some() {
+            return self.push_odd(side, packet, out);
+        }
+        self.place(side, packet, packet.seq, out)
+    }
+
+    /// Takes a packet of a handshake, a reset, or one that comes after the end.
+    fn push_odd<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let number = Seq(packet.seq);
+        if packet.flags.has(Flags::RST) {
+            out.refuse(packet);
+            return self.reset(side, packet, out);
+        }
+        if packet.flags.has(Flags::SYN) {
+            if let Some(verdict) = self.synchronise(side, packet) {
+                if verdict == Verdict::Open {
+                    out.refuse(packet);
+                }
+                return verdict;
+            }
+            if !self.closed {
+                return self.place(side, packet, packet.seq.wrapping_add(1), out);
+            }
+        }
+        // Data from the successor's client at its first byte: its SYN-ACK was not captured.
+        if let Some((from, syn, at)) = self.successor
+            && from == side
+            && number == syn.plus(1)
+            && packet.wire_payload() > 0
+        {
+            return Verdict::Replaced(Some((syn, at)));
+        }
+        if self.closed {
+            return self.straggle(side, packet, out);
+        }
+        self.place(side, packet, packet.seq, out)
+    }
+
+    /// Ends the wait for missing bytes that has lasted long enough by `now`.
+    pub fn tick<S: Sink>(&mut self, now: Timestamp, out: &mut Outlet<'_, S>) -> Verdict {
+        if self.waiting.is_some() && !self.closed {
+            self.settle(now, Patience::Wait, out);
+        }
+        self.verdict()
+    }
+
+    /// Hands on whatever is held, with gaps where bytes are missing: no more packets will come,
+    /// or there is no room to wait for them.
+    pub fn flush<S: Sink>(&mut self, out: &mut Outlet<'_, S>) {
+        if !self.closed {
+            self.settle(self.latest, Patience::Over, out);
+        }
+    }
+
+    fn stream(&self, side: Side) -> &Reassembler {
+        let [low, high] = &self.streams;
+        match side {
+            Side::Low => low,
+            Side::High => high,
+        }
+    }
+
+    /// The stream that `side` sends, and the other.
+    #[inline]
+    fn both(&mut self, side: Side) -> (&mut Reassembler, &mut Reassembler) {
+        let [low, high] = &mut self.streams;
+        match side {
+            Side::Low => (low, high),
+            Side::High => (high, low),
+        }
+    }
+
+    fn begin(&mut self, side: Side, syn: Seq, at: Timestamp) {
+        self.client = Some(side);
+        self.syn_at = Some(at);
+        let (own, _) = self.both(side);
+        own.origin = Some(syn.plus(1));
+        own.seen = true;
+    }
+
+    /// Takes the SYN flag. `None`: the packet may carry data of this connection as well.
+    fn synchronise(&mut self, side: Side, packet: &Packet<'_>) -> Option<Verdict> {
+        let number = Seq(packet.seq);
+        let acks = packet.flags.has(Flags::ACK);
+        let successor = self.successor;
+        let is_closed = self.closed;
+        let (own, peer) = self.both(side);
+        let known = own.origin;
+        let is_same = known == Some(number.plus(1));
+        if !acks {
+            if is_closed && !is_same {
+                return Some(Verdict::Replaced(None));
+            }
+            if is_same || known.is_none() {
+                if self.syn_at.is_none() {
+                    self.begin(side, number, packet.at);
+                }
+                return None;
+            }
+            self.successor = Some((side, number, packet.at));
+            return Some(Verdict::Open);
+        }
+        if let Some((from, syn, at)) = successor
+            && from == side.other()
+            && Seq(packet.ack) == syn.plus(1)
+        {
+            return Some(Verdict::Replaced(Some((syn, at))));
+        }
+        if known.is_none() || is_same {
+            if peer.origin.is_none() {
+                peer.origin = Some(Seq(packet.ack));
+            }
+            own.origin = Some(number.plus(1));
+            self.client = Some(side.other());
+            self.answered = true;
+            return None;
+        }
+        // Another SYN-ACK on a live connection begins nothing (RFC 9293 section 3.10.7.4), unless
+        // the side that would have asked for it is never captured.
+        let begins_anew = !peer.seen && peer.origin != Some(Seq(packet.ack));
+        Some(if begins_anew || is_closed { Verdict::Replaced(None) } else { Verdict::Open })
+    }
+
+    /// Takes a reset, where it lies near its stream's place; others are strays.
+    fn reset<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let own = self.stream(side);
+        let is_near = own.origin.is_none_or(|origin| {
+            let position = Seq(packet.seq).offset(origin, own.next);
+            position.abs_diff(own.next.cast_signed()) < 1 << 24
+        });
+        if self.closed || !is_near {
+            return self.verdict();
+        }
+        self.latest = self.latest.max(packet.at);
+        self.settle(self.latest, Patience::Over, out);
+        self.closed = true;
+        for side in [Side::Low, Side::High] {
+            if !self.stream(side).ended {
+                out.sink.stream(side, StreamEvent::Reset { at: packet.at });
+            }
+        }
+        Verdict::Closed
+    }
+
+    /// Accounts for a packet that comes after the end.
+    fn straggle<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let captured = packet.payload.len() as u64;
+        let own = self.stream(side);
+        let is_known = own.origin.is_some_and(|origin| {
+            let end = Seq(packet.seq).offset(origin, own.next).saturating_add_unsigned(captured);
+            end <= own.next.cast_signed() && end >= 0
+        });
+        out.bytes.payload += captured;
+        *(if is_known { &mut out.bytes.duplicate } else { &mut out.bytes.refused }) += captured;
+        Verdict::Closed
+    }
+
+    /// Puts a packet's payload, whose first byte has number `first`, in its place.
+    #[inline]
+    fn place<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        first: u32,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let acks = packet.flags.has(Flags::ACK);
+        let (own, peer) = self.both(side);
+        own.seen = true;
+        let origin = *own.origin.get_or_insert(Seq(first));
+        let position = Seq(first).offset(origin, own.next);
+        let mut acknowledged = 0;
+        if acks {
+            let origin = *peer.origin.get_or_insert(Seq(packet.ack));
+            let claimed = Seq(packet.ack).offset(origin, peer.next);
+            acknowledged = u64::try_from(claimed).unwrap_or(0);
+            if acknowledged > peer.received && claimed < peer.next.cast_signed() + STRAY_AHEAD_BYTES
+            {
+                peer.received = acknowledged;
+            }
+            acknowledged = acknowledged.min(peer.received);
+        }
+        let distance = position - own.next.cast_signed();
+        if !(-STRAY_BEHIND_BYTES..STRAY_AHEAD_BYTES).contains(&distance) {
+            return self.stray(packet, out);
+        }
+        let is_next = distance == 0
+            && own.end.is_none()
+            && own.is_clear()
+            && peer.is_clear()
+            && acknowledged <= peer.next + 1
+            && peer.received <= peer.next + 1
+            && packet.cut == 0;
+        self.strays = 0;
+        self.latest = self.latest.max(packet.at);
+        if acks && self.answered && self.connect_ns.is_none() && self.client == Some(side) {
+            self.connect_ns = self.syn_at.map(|syn_at| packet.at.since(syn_at));
+        }
+        if is_next && self.waiting.is_none() && !packet.flags.has(Flags::FIN) {
+            let (own, _) = self.both(side);
+            let offset = own.next;
+            let len = packet.payload.len() as u64;
+            if len > 0 {
+                own.next += len;
+                out.bytes.payload += len;
+                out.bytes.delivered += len;
+                let bytes = packet.payload;
+                let data = Data { at: packet.at, offset, acknowledged, bytes };
+                out.sink.stream(side, StreamEvent::Data(data));
+            }
+            return Verdict::Open;
+        }
+        self.place_late(side, packet, position, acknowledged, out)
+    }
+
+    /// Puts a packet that is not simply the next one, or the last, in its place.
+    #[expect(clippy::too_many_arguments, reason = "the packet and what place() read from it")]
+    fn place_late<S: Sink>(
+        &mut self,
+        side: Side,
+        packet: &Packet<'_>,
+        position: i64,
+        acknowledged: u64,
+        out: &mut Outlet<'_, S>,
+    ) -> Verdict {
+        let (own, _) = self.both(side);
+        let wire_end = position.saturating_add_unsigned(packet.wire_payload());
+        if packet.flags.has(Flags::FIN) && own.end.is_none() {
+            own.end = u64::try_from(wire_end).ok().filter(|&end| end >= own.next);
+        }
+        // What lies before the stream's start (the capture began in mid-connection) is dropped
+        // from the front, as what was delivered before is.
+        let early = usize::try_from(position.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+        let early = early.min(packet.payload.len());
+        let captured = packet.payload.len() as u64;
+        if captured > 0 && own.end.is_some_and(|end| position >= end.cast_signed()) {
+            // Nothing can follow a FIN.
+            out.refuse(packet);
+            return self.verdict();
+        }
+        let held_before = own.held_bytes();
+        let piece = Piece {
+            at: packet.at,
+            offset: u64::try_from(position).unwrap_or(0),
+            acknowledged,
+            bytes: packet.payload.get(early..).unwrap_or_default(),
+            cut: if position < 0 { 0 } else { u64::from(packet.cut) },
+        };
+        let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
+        *out.held_bytes += own.held_bytes() - held_before;
+        out.bytes.payload += captured;
+        out.bytes.duplicate += duplicate + early as u64;
+        if let Some((_, packets)) = &mut self.waiting {
+            *packets = packets.saturating_add(1);
+        }
+        self.settle(self.latest, Patience::Wait, out);
+        self.verdict()
+    }
+
+    /// Accounts for a packet far outside its stream; several in a row are another connection.
+    fn stray<S: Sink>(&mut self, packet: &Packet<'_>, out: &mut Outlet<'_, S>) -> Verdict {
+        self.strays += 1;
+        if self.strays >= STRAYS_MAX && packet.wire_payload() > 0 {
+            return Verdict::Replaced(None);
+        }
+        out.refuse(packet);
+        Verdict::Open
+    }
+
+    /// Hands on all that can be, declares the gaps that are due, and notes what is waited for.
+    fn settle<S: Sink>(&mut self, now: Timestamp, patience: Patience, out: &mut Outlet<'_, S>) {
+        loop {
+            if self.deliver(Order::Causal, out) {
+                self.waiting = None;
+            }
+            let Some((side, until)) = self.due_gap(now, patience) else {
+                // Crafted acknowledgments can make each side wait for the other.
+                let stuck = patience == Patience::Over || self.is_overfull();
+                if stuck && self.deliver(Order::Any, out) {
+                    continue;
+                }
+                break;
+            };
+            let (own, _) = self.both(side);
+            let len = until - own.next;
+            own.next = until;
+            out.bytes.gap += len;
+            self.waiting = None;
+            out.sink.stream(side, StreamEvent::Gap { len, at: now });
+        }
+        if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
+            self.waiting = Some((now, 0));
+        }
+    }
+
+    /// Which gap is to be declared now, if any: the side whose bytes are missing, and their end.
+    fn due_gap(&self, now: Timestamp, patience: Patience) -> Option<(Side, u64)> {
+        let sides = [Side::Low, Side::High];
+        let missing = |proof: fn(&Reassembler) -> Option<u64>| {
+            sides.into_iter().find_map(|side| Some((side, proof(self.stream(side))?)))
+        };
+        if patience == Patience::Over {
+            return missing(Reassembler::missing);
+        }
+        if self.is_overfull() {
+            return missing(Reassembler::missing);
+        }
+        let (since, packets) = self.waiting?;
+        let waited = now.since(since);
+        if waited >= GAP_WAIT_NS || packets >= GAP_WAIT_PACKETS {
+            let proved = missing(Reassembler::proved_gap);
+            if proved.is_some() || waited < RETRANSMISSION_WAIT_NS {
+                return proved;
+            }
+            return missing(Reassembler::missing);
+        }
+        None
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.streams.iter().any(Reassembler::is_overfull)
+    }
+
+    /// Hands on what is in order on both sides; whether anything was.
+    fn deliver<S: Sink>(&mut self, order: Order, out: &mut Outlet<'_, S>) -> bool {
+        let mut any = false;
+        loop {
+            let mut moved = false;
+            for side in [Side::Low, Side::High] {
+                moved |= self.deliver_side(side, order, out);
+            }
+            if !moved {
+                return any;
+            }
+            any = true;
+        }
+    }
+
+    fn deliver_side<S: Sink>(&mut self, side: Side, order: Order, out: &mut Outlet<'_, S>) -> bool {
+        let mut moved = false;
+        loop {
+            let (own, peer) = self.both(side);
+            match own.first_held() {
+                // One more than the peer has sent acknowledges its FIN.
+                Some((offset, acknowledged))
+                    if offset == own.next
+                        && (acknowledged <= peer.next + 1 || order == Order::Any) => {}
+                _ => break,
+            }
+            let Some(run) = own.take_next() else { break };
+            let len = run.bytes.len() as u64;
+            let offset = own.next;
+            own.next += len + run.cut;
+            *out.held_bytes -= run.bytes.len();
+            out.bytes.delivered += len;
+            out.bytes.gap += run.cut;
+            if len > 0 {
+                let (at, acknowledged) = (run.at, run.acknowledged);
+                let data = Data { at, offset, acknowledged, bytes: &run.bytes };
+                out.sink.stream(side, StreamEvent::Data(data));
+            }
+            if run.cut > 0 {
+                out.sink.stream(side, StreamEvent::Gap { len: run.cut, at: run.at });
+            }
+            moved = true;
+        }
+        let at = self.latest;
+        let (own, _) = self.both(side);
+        if own.end == Some(own.next) && !own.ended {
+            own.ended = true;
+            out.sink.stream(side, StreamEvent::End { at });
+            moved = true;
+            self.closed = self.streams.iter().all(|stream| stream.ended);
+        }
+        moved
+    }
+
+    const fn verdict(&self) -> Verdict {
+        if self.closed { Verdict::Closed } else { Verdict::Open }
+    }
+}
+
+impl<S> Outlet<'_, S> {
+    /// Accounts for a payload that has no place.
+    fn refuse(&mut self, packet: &Packet<'_>) {
+        self.bytes.payload += packet.payload.len() as u64;
+        self.bytes.refused += packet.payload.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Endpoint;
+    use proptest::prelude::*;
+
+    /// What a sink was given: both streams as bytes (`None`: gap), and how each ended.
+    #[derive(Default)]
+    struct Taken {
+        streams: [Vec<Option<u8>>; 2],
+        ends: [u32; 2],
+        resets: u32,
+    }
+
+    impl Sink for Taken {
+        fn stream(&mut self, side: Side, event: StreamEvent<'_>) {
+            let index = usize::from(side == Side::High);
+            match event {
+                StreamEvent::Data(data) => {
+                    assert_eq!(data.offset, self.streams[index].len() as u64);
+                    assert!(
+                        data.acknowledged <= self.streams[1 - index].len() as u64 + 1,
+                        "a byte came before those that its sender had acknowledged"
+                    );
+                    self.streams[index].extend(data.bytes.iter().copied().map(Some));
+                }
+                StreamEvent::Gap { len, .. } => {
+                    self.streams[index].extend((0..len).map(|_| None));
+                }
+                StreamEvent::End { .. } => self.ends[index] += 1,
+                StreamEvent::Reset { .. } => self.resets += 1,
+            }
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    struct Sent {
+        side: Side,
+        seq: u32,
+        ack: u32,
+        flags: Flags,
+        payload: Vec<u8>,
+    }
+
+    const ORIGINS: [u32; 2] = [u32::MAX - 20, 7];
+
+    /// A whole connection in the order in which it happened: handshake, turns, FINs.
+    fn dialogue(turns: &[(bool, u8)]) -> (Vec<Sent>, [Vec<u8>; 2]) {
+        let mut streams = [Vec::new(), Vec::new()];
+        let mut sent = Vec::new();
+        let number = |index: usize, position: usize| {
+            ORIGINS[index].wrapping_add(1).wrapping_add(u32::try_from(position).unwrap())
+        };
+        let mut push = |index: usize, flags: Flags, streams: &[Vec<u8>; 2], payload: Vec<u8>| {
+            let back = flags.has(Flags::SYN);
+            sent.push(Sent {
+                side: [Side::Low, Side::High][index],
+                seq: number(index, streams[index].len()).wrapping_sub(u32::from(back)),
+                ack: number(1 - index, streams[1 - index].len()),
+                flags,
+                payload,
+            });
+        };
+        push(0, Flags::SYN, &streams, vec![]);
+        push(1, Flags::SYN.with(Flags::ACK), &streams, vec![]);
+        push(0, Flags::ACK, &streams, vec![]);
+        for (n, &(from_server, len)) in (0_u8..).zip(turns) {
+            let index = usize::from(from_server);
+            // Two bytes at least: one alone looks like an acknowledged FIN when it is lost.
+            let payload = vec![n; usize::from(len) + 2];
+            push(index, Flags::ACK, &streams, payload.clone());
+            streams[index].extend_from_slice(&payload);
+            push(1 - index, Flags::ACK, &streams, vec![]);
+        }
+        push(0, Flags::FIN.with(Flags::ACK), &streams, vec![]);
+        push(1, Flags::FIN.with(Flags::ACK), &streams, vec![]);
+        (sent, streams)
+    }
+
+    fn run(packets: &[Sent], step_ns: u64) -> (Taken, Bytes, Connection) {
+        let ends = [Endpoint::v4([10, 0, 0, 1], 4000), Endpoint::v4([10, 0, 0, 2], 80)];
+        let mut taken = Taken::default();
+        let mut bytes = Bytes::default();
+        let mut held_bytes = 0;
+        let mut connection = Connection::new(Timestamp::default());
+        let mut at = Timestamp::default();
+        for sent in packets {
+            at = at.plus(step_ns);
+            let index = usize::from(sent.side == Side::High);
+            let packet = Packet {
+                at,
+                source: ends[index],
+                target: ends[1 - index],
+                seq: sent.seq,
+                ack: sent.ack,
+                flags: sent.flags,
+                window: 0,
+                payload: &sent.payload,
+                cut: 0,
+            };
+            let mut out =
+                Outlet { sink: &mut taken, bytes: &mut bytes, held_bytes: &mut held_bytes };
+            assert!(!matches!(connection.push(sent.side, &packet, &mut out), Verdict::Replaced(_)));
+        }
+        let mut out = Outlet { sink: &mut taken, bytes: &mut bytes, held_bytes: &mut held_bytes };
+        connection.flush(&mut out);
+        assert_eq!(held_bytes, 0);
+        assert_eq!(bytes.payload, bytes.delivered + bytes.duplicate + bytes.refused);
+        (taken, bytes, connection)
+    }
+
+    fn whole(streams: &[Vec<u8>; 2]) -> [Vec<Option<u8>>; 2] {
+        streams.clone().map(|stream| stream.into_iter().map(Some).collect())
+    }
+
+    #[test]
+    fn a_handshake_names_the_client_and_its_time() {
+        let (packets, streams) = dialogue(&[(false, 3), (true, 9)]);
+        let (taken, bytes, connection) = run(&packets, 1000);
+        assert_eq!(taken.streams, whole(&streams));
+        assert_eq!((taken.ends, bytes.gap), ([1, 1], 0));
+        assert_eq!(connection.client(), Some(Side::Low));
+        assert_eq!(connection.connect_ns(), Some(2000));
+        assert!(connection.is_closed());
+    }
+
+    #[test]
+    fn a_second_syn_ack_is_not_a_new_connection() {
+        let (mut packets, streams) = dialogue(&[(false, 3), (true, 9)]);
+        let mut odd = packets[1].clone();
+        odd.seq = odd.seq.wrapping_add(0x1234_5678);
+        packets.insert(4, odd);
+        assert_eq!(run(&packets, 1000).0.streams, whole(&streams));
+    }
+
+    #[test]
+    fn a_reset_ends_both_streams_and_a_stray_one_does_not() {
+        let (packets, _) = dialogue(&[(false, 3), (true, 9)]);
+        let mut reset = packets[5].clone();
+        reset.flags = Flags::RST;
+        let mut stray = reset.clone();
+        stray.seq = stray.seq.wrapping_add(1 << 28);
+        let mut cut = packets[..6].to_vec();
+        cut.push(stray);
+        assert_eq!(run(&cut, 1).0.resets, 0);
+        cut.push(reset);
+        let (taken, _, connection) = run(&cut, 1);
+        assert_eq!(taken.resets, 2);
+        assert!(connection.is_closed());
+    }
+
+    #[test]
+    fn keep_alive_probes_repeat_a_byte_and_bring_nothing() {
+        let (mut packets, streams) = dialogue(&[(false, 3), (true, 9)]);
+        let mut probe = packets[3].clone();
+        probe.payload = vec![0];
+        probe.seq = probe.seq.wrapping_add(4);
+        packets.insert(7, probe);
+        let (taken, bytes, _) = run(&packets, 1);
+        assert_eq!(taken.streams, whole(&streams));
+        assert_eq!(bytes.duplicate, 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Packets late by a few places, or twice, give the streams that were sent.
+        #[test]
+        fn late_and_repeated_packets_change_nothing(
+            turns in proptest::collection::vec((any::<bool>(), 0_u8..40), 1..40),
+            moves in proptest::collection::vec((any::<prop::sample::Index>(), 1_usize..12, any::<bool>()), 0..12),
+        ) {
+            let (mut packets, streams) = dialogue(&turns);
+            for (from, by, twice) in moves {
+                let from = from.index(packets.len());
+                let packet =
+                    if twice { packets[from].clone() } else { packets.remove(from) };
+                // Nothing overtakes the handshake: before it, a number's place is not known.
+                packets.insert((from + by).min(packets.len()).max(3), packet);
+            }
+            if packets[..3].iter().zip(&dialogue(&turns).0).all(|(a, b)| a.seq == b.seq && a.flags == b.flags) {
+                let (taken, bytes, _) = run(&packets, 1000);
+                prop_assert_eq!(taken.streams, whole(&streams));
+                prop_assert_eq!(bytes.gap, 0);
+                prop_assert_eq!(taken.ends, [1, 1]);
+            }
+        }
+
+        /// Lost packets leave gaps of their size, and every other byte in its place.
+        #[test]
+        fn lost_packets_leave_gaps_of_their_size(
+            turns in proptest::collection::vec((any::<bool>(), 0_u8..40), 1..60),
+            lost in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+            step_ns in prop::sample::select(vec![1_000_u64, 5_000_000, 50_000_000]),
+        ) {
+            let (mut packets, streams) = dialogue(&turns);
+            let mut missing = [0, 0];
+            for index in lost {
+                // The FINs stay: they prove the length of their streams.
+                let index = 3 + index.index(packets.len() - 4);
+                if !packets[index].flags.has(Flags::FIN) && packets.len() > 6 {
+                    let packet = packets.remove(index);
+                    missing[usize::from(packet.side == Side::High)] += packet.payload.len();
+                }
+            }
+            let (taken, bytes, _) = run(&packets, step_ns);
+            for (index, (got, sent)) in taken.streams.iter().zip(&whole(&streams)).enumerate() {
+                prop_assert_eq!(got.len(), sent.len());
+                prop_assert!(got.iter().zip(sent).all(|(got, sent)| got.is_none() || got == sent));
+                prop_assert_eq!(got.iter().filter(|byte| byte.is_none()).count(), missing[index]);
+            }
+            prop_assert_eq!(bytes.gap as usize, missing[0] + missing[1]);
+        }
+
+        /// Any packets at all: no panic, nothing held back at the end, every byte accounted for.
+        #[test]
+        fn garbage_is_accounted_for(
+            packets in proptest::collection::vec(
+                (any::<bool>(), any::<u32>(), any::<u32>(), any::<u8>(), 0_usize..30, 0_u32..4000, any::<bool>()),
+                0..80,
+            ),
+        ) {
+            let mut taken = Taken::default();
+            let mut bytes = Bytes::default();
+            let mut held_bytes = 0;
+            let mut connection = Connection::new(Timestamp::default());
+            for (from_high, seq, ack, flags, len, near, is_near) in packets {
+                let payload = vec![0; len];
+                let (side, base) = if from_high { (Side::High, 9) } else { (Side::Low, 5) };
+                let packet = Packet {
+                    at: Timestamp::from_nanos(i64::from(seq)),
+                    source: Endpoint::default(),
+                    target: Endpoint::default(),
+                    seq: if is_near { base + near } else { seq },
+                    ack: if is_near { near / 2 } else { ack },
+                    flags: Flags(flags),
+                    window: 0,
+                    payload: &payload,
+                    cut: near % 3,
+                };
+                let mut out = Outlet {
+                    sink: &mut Loose(&mut taken),
+                    bytes: &mut bytes,
+                    held_bytes: &mut held_bytes,
+                };
+                if let Verdict::Replaced(_) = connection.push(side, &packet, &mut out) {
+                    connection.flush(&mut out);
+                    connection = Connection::new(packet.at);
+                }
+            }
+            let mut out = Outlet {
+                sink: &mut Loose(&mut taken),
+                bytes: &mut bytes,
+                held_bytes: &mut held_bytes,
+            };
+            connection.flush(&mut out);
+            prop_assert_eq!(held_bytes, 0);
+            prop_assert_eq!(bytes.payload, bytes.delivered + bytes.duplicate + bytes.refused);
+        }
+    }
+
+    /// Counts without believing what crafted acknowledgments say.
+    struct Loose<'a>(&'a mut Taken);
+
+    impl Sink for Loose<'_> {
+        fn stream(&mut self, _: Side, event: StreamEvent<'_>) {
+            if let StreamEvent::End { .. } = event {
+                self.0.resets += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One direction's stream: where it stands, what is held out of order, what its receiver has
+//! acknowledged (RFC 9293 section 3.10).
+
+use std::collections::BTreeMap;
+
+use crate::limits::{HELD_BYTES_MAX, HELD_PACKETS_MAX};
+use crate::tcp::seq::Seq;
+use crate::time::Timestamp;
+
+/// Bytes of one packet that could not be delivered yet.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// When the packet was captured.
+    pub(super) at: Timestamp,
+    /// How far it acknowledged the other stream.
+    pub(super) acknowledged: u64,
+    /// Its bytes from the run's offset on, as far as captured.
+    pub(super) bytes: Box<[u8]>,
+    /// How many bytes follow that the snap length cut off.
+    pub(super) cut: u64,
+}
+
+impl Run {
+    fn wire_len(&self) -> u64 {
+        self.bytes.len() as u64 + self.cut
+    }
+}
+
+/// Runs by offset; they never overlap.
+#[derive(Debug, Default)]
+struct Held {
+    runs: BTreeMap<u64, Run>,
+    bytes: usize,
+}
+
+/// A packet's part of a stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    /// When it was captured.
+    pub(super) at: Timestamp,
+    /// Position of its first byte.
+    pub(super) offset: u64,
+    /// How far it acknowledged the other stream.
+    pub(super) acknowledged: u64,
+    /// The bytes that were captured.
+    pub(super) bytes: &'a [u8],
+    /// How many bytes follow that the snap length cut off.
+    pub(super) cut: u64,
+}
+
+/// The state of one direction's stream.
+#[derive(Debug, Default)]
+pub(super) struct Reassembler {
+    /// Sequence number of the stream's byte 0, once known.
+    pub(super) origin: Option<Seq>,
+    /// Position of the next byte to deliver.
+    pub(super) next: u64,
+    /// How far the receiver has acknowledged the stream.
+    pub(super) received: u64,
+    /// Position of the stream's end, once a FIN was seen.
+    pub(super) end: Option<u64>,
+    /// Whether any packet of this direction was captured.
+    pub(super) seen: bool,
+    /// Whether the end was handed on.
+    pub(super) ended: bool,
+    held: Option<Box<Held>>,
+}
+
+impl Reassembler {
+    /// Bytes held out of order.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.bytes)
+    }
+
+    /// Whether nothing is held out of order.
+    #[inline]
+    pub(super) fn is_clear(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Whether what is held has reached its bound.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.bytes > HELD_BYTES_MAX || held.runs.len() > HELD_PACKETS_MAX)
+    }
+
+    /// The first run that is held: its offset, and how far it acknowledged the other stream.
+    pub(super) fn first_held(&self) -> Option<(u64, u64)> {
+        let (&offset, run) = self.held.as_ref()?.runs.first_key_value()?;
+        Some((offset, run.acknowledged))
+    }
+
+    /// Holds what of `piece` is new: not delivered, and not held already (a byte's first copy
+    /// wins). Returns how many of its captured bytes had been captured before.
+    pub(super) fn hold(&mut self, piece: Piece<'_>) -> u64 {
+        let captured = piece.bytes.len() as u64;
+        let end = piece.offset.saturating_add(captured).saturating_add(piece.cut);
+        let mut from = piece.offset.max(self.next);
+        let held = self.held.get_or_insert_default();
+        let mut kept = 0;
+        while from < end {
+            // What lies before the next run that is held, after the one that covers `from`.
+            if let Some((&before, run)) = held.runs.range(..=from).next_back() {
+                let covered = before.saturating_add(run.wire_len());
+                if covered > from {
+                    from = covered;
+                    continue;
+                }
+            }
+            let until = held.runs.range(from..).next().map_or(end, |(&after, _)| after.min(end));
+            let bytes = slice(piece, from, until);
+            kept += bytes.len() as u64;
+            held.bytes += bytes.len();
+            let cut = (until - from).saturating_sub(bytes.len() as u64);
+            let run =
+                Run { at: piece.at, acknowledged: piece.acknowledged, bytes: bytes.into(), cut };
+            held.runs.insert(from, run);
+            from = until;
+        }
+        if held.runs.is_empty() {
+            self.held = None;
+        }
+        captured - kept
+    }
+
+    /// Takes the first held run if it begins at the next position.
+    pub(super) fn take_next(&mut self) -> Option<Run> {
+        let held = self.held.as_mut()?;
+        let entry = held.runs.first_entry()?;
+        if *entry.key() != self.next {
+            return None;
+        }
+        let run = entry.remove();
+        held.bytes -= run.bytes.len();
+        if held.runs.is_empty() {
+            self.held = None;
+        }
+        Some(run)
+    }
+
+    /// Where the missing bytes that begin at the next position end, as far as the receiver has
+    /// proved that it got them; `None` where nothing is missing or nothing is proved.
+    ///
+    /// One byte past the last is no proof: a FIN that was not captured is acknowledged so.
+    pub(super) fn proved_gap(&self) -> Option<u64> {
+        match self.first_held() {
+            Some((first, _)) if first > self.next => {
+                let proved = self.received.min(first);
+                (proved > self.next).then_some(proved)
+            }
+            Some(_) => None,
+            None => {
+                let proved = self.end.map_or(self.received, |end| self.received.min(end));
+                (proved > self.next + 1).then_some(proved)
+            }
+        }
+    }
+
+    /// Whether bytes are known to be missing at the next position.
+    pub(super) fn is_missing_bytes(&self) -> bool {
+        self.missing().is_some()
+    }
+
+    /// Where the missing bytes that begin at the next position end at the latest: where the next
+    /// held run begins, or where the receiver's proof ends.
+    pub(super) fn missing(&self) -> Option<u64> {
+        match self.first_held() {
+            Some((first, _)) if first > self.next => Some(first),
+            _ => self.proved_gap(),
+        }
+    }
+}
+
+/// The captured bytes of `piece` between two positions.
+fn slice(piece: Piece<'_>, from: u64, until: u64) -> &[u8] {
+    let index = |position: u64| {
+        usize::try_from(position - piece.offset).unwrap_or(usize::MAX).min(piece.bytes.len())
+    };
+    piece.bytes.get(index(from)..index(until)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn piece(offset: u64, bytes: &[u8], at: i64) -> Piece<'_> {
+        Piece { at: Timestamp::from_nanos(at), offset, acknowledged: 0, bytes, cut: 0 }
+    }
+
+    #[test]
+    fn overlaps_keep_the_first_copy_and_bring_what_is_new() {
+        let mut stream = Reassembler::default();
+        assert_eq!(stream.hold(piece(2, b"CD", 1)), 0);
+        assert_eq!(stream.hold(piece(0, b"abcdef", 2)), 2);
+        let mut read = Vec::new();
+        while let Some(run) = stream.take_next() {
+            stream.next += run.bytes.len() as u64;
+            read.extend_from_slice(&run.bytes);
+        }
+        assert_eq!(read, b"abCDef");
+        assert!(stream.is_clear());
+    }
+
+    #[test]
+    fn a_gap_is_proved_by_the_receiver_but_not_by_one_byte_for_a_fin() {
+        let mut stream = Reassembler { received: 1, ..Reassembler::default() };
+        assert_eq!(stream.proved_gap(), None);
+        stream.received = 10;
+        assert_eq!(stream.proved_gap(), Some(10));
+        stream.hold(piece(5, b"x", 0));
+        assert_eq!(stream.proved_gap(), Some(5));
+        stream.received = 3;
+        assert_eq!(stream.proved_gap(), Some(3));
+        stream.received = 0;
+        assert_eq!((stream.proved_gap(), stream.missing()), (None, Some(5)));
+    }
+
+    proptest! {
+        /// Against a map of bytes: the first copy of each byte, in order, up to the first hole.
+        #[test]
+        fn behaves_as_a_byte_map(
+            pieces in proptest::collection::vec((0_u64..60, 0_usize..20, 0_u64..6, any::<u8>()), 0..40),
+        ) {
+            let mut stream = Reassembler::default();
+            let mut model: BTreeMap<u64, Option<u8>> = BTreeMap::new();
+            let mut read = Vec::new();
+            let mut captured = 0;
+            let mut duplicate = 0;
+            for (offset, len, cut, byte) in pieces {
+                let bytes = vec![byte; len];
+                captured += len as u64;
+                duplicate += stream.hold(Piece { cut, ..piece(offset, &bytes, 0) });
+                for at in offset..offset + len as u64 + cut {
+                    let value = (at < offset + len as u64).then_some(byte);
+                    model.entry(at).or_insert(value);
+                }
+                while let Some(run) = stream.take_next() {
+                    stream.next += run.wire_len();
+                    read.extend(run.bytes.iter().copied().map(Some));
+                    read.extend((0..run.cut).map(|_| None));
+                }
+            }
+            let expected: Vec<Option<u8>> =
+                (0..).map_while(|at| model.get(&at).copied()).collect();
+            prop_assert_eq!(&read, &expected);
+            let delivered = read.iter().flatten().count() as u64;
+            prop_assert_eq!(captured, delivered + duplicate + stream.held_bytes() as u64);
+        }
+    }
+}
