@@ -1,6 +1,11 @@
 //! Stream bytes cut into HTTP/1 messages: heads, body lengths, the chunked coding (RFC 9112).
 
+mod event;
 pub mod lines;
+mod parser;
+
+pub use event::{Answering, Ended, Ending, Head, Input, MessageEnd, MessageEvent, Side, Start};
+pub use parser::MessageParser;
 
 /// How the end of a message's body is known (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
