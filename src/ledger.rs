@@ -153,7 +153,8 @@ pub struct Ledger {
 /// Calls `$with` with the name and place of every counter but the skip reasons.
 macro_rules! counters {
     ($ledger:expr, $visit:expr) => {{
-        let (ledger, mut visit) = ($ledger, $visit);
+        let ledger = $ledger;
+        let visit: &mut dyn FnMut(&'static str, &mut u64) = &mut $visit;
         visit("frames.seen", &mut ledger.frames.seen);
         visit("frames.packets", &mut ledger.frames.packets);
         visit("frames.dropped", &mut ledger.frames.dropped);
@@ -262,7 +263,7 @@ impl Ledger {
 
     /// Adds `count` to the counter of that key; a key of a later version is passed over.
     pub fn add_entry(&mut self, key: &str, count: u64) {
-        counters!(self, |name: &str, place: &mut u64| {
+        counters!(self, |name: &'static str, place: &mut u64| {
             if name == key {
                 *place = place.saturating_add(count);
             }

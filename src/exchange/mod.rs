@@ -1,10 +1,20 @@
 //! An exchange: a request and the final response that answers it, with its times (RFC 9110).
 
+mod book;
+mod conversation;
 mod facts;
 mod id;
+mod pending;
+mod policy;
+pub mod redact;
+pub mod route;
 
+pub use book::Desk;
+pub use conversation::{Conversation, Coverage, Ear, Farewell};
 pub use facts::{ConnectionKey, Facts, MessageFacts, State, Timing};
 pub use id::ExchangeId;
+pub use pending::Pending;
+pub use policy::{Heads, Policy, Secrets};
 
 /// One exchange in full: the numbers, and the text of its messages.
 ///

@@ -14,14 +14,14 @@ pub struct FlowKey {
 
 /// Which endpoint of a [`FlowKey`] sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum Peer {
     /// The lower endpoint.
     Low,
     /// The higher endpoint.
     High,
 }
 
-impl Side {
+impl Peer {
     /// The other endpoint.
     #[must_use]
     pub const fn other(self) -> Self {
@@ -35,20 +35,20 @@ impl Side {
 impl FlowKey {
     /// The key of the connection between `source` and `target`, and which side `source` is.
     #[must_use]
-    pub fn between(source: Endpoint, target: Endpoint) -> (Self, Side) {
+    pub fn between(source: Endpoint, target: Endpoint) -> (Self, Peer) {
         if source <= target {
-            (Self { low: source, high: target }, Side::Low)
+            (Self { low: source, high: target }, Peer::Low)
         } else {
-            (Self { low: target, high: source }, Side::High)
+            (Self { low: target, high: source }, Peer::High)
         }
     }
 
     /// The endpoint on that side.
     #[must_use]
-    pub const fn endpoint(&self, side: Side) -> Endpoint {
+    pub const fn endpoint(&self, side: Peer) -> Endpoint {
         match side {
-            Side::Low => self.low,
-            Side::High => self.high,
+            Peer::Low => self.low,
+            Peer::High => self.high,
         }
     }
 

@@ -3,5 +3,5 @@
 mod key;
 mod table;
 
-pub use key::{FlowKey, Side};
+pub use key::{FlowKey, Peer};
 pub use table::{FlowTable, SlotId};

@@ -1,7 +1,7 @@
 //! Both directions of a connection, handed on in an order in which they can have happened: a
 //! byte never before the bytes that its sender had acknowledged (RFC 9293 sections 3.5 to 3.10).
 
-use crate::flow::Side;
+use crate::flow::Peer;
 use crate::ledger::Bytes;
 use crate::limits::{
     GAP_WAIT_NS, GAP_WAIT_PACKETS, RETRANSMISSION_WAIT_NS, STRAY_AHEAD_BYTES, STRAY_BEHIND_BYTES,
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 /// Who takes the streams of a connection.
 pub trait Sink {
     /// The stream sent by `side` brings `event`.
-    fn stream(&mut self, side: Side, event: StreamEvent<'_>);
+    fn stream(&mut self, side: Peer, event: StreamEvent<'_>);
 }
 
 /// Where a connection's bytes go and are accounted for.
@@ -61,13 +61,13 @@ enum Order {
 #[derive(Debug)]
 pub struct Connection {
     streams: [Reassembler; 2],
-    client: Option<Side>,
+    client: Option<Peer>,
     opened_at: Timestamp,
     syn_at: Option<Timestamp>,
     answered: bool,
     connect_ns: Option<u64>,
     /// A SYN that would begin another connection if its peer agrees.
-    successor: Option<(Side, Seq, Timestamp)>,
+    successor: Option<(Peer, Seq, Timestamp)>,
     /// Since when, and for how many packets, missing bytes have been waited for.
     waiting: Option<(Timestamp, u32)>,
     latest: Timestamp,
@@ -96,7 +96,7 @@ impl Connection {
 
     /// The successor of a replaced connection, whose SYN came from `side`.
     #[must_use]
-    pub fn begun_by(side: Side, syn: Seq, at: Timestamp) -> Self {
+    pub fn begun_by(side: Peer, syn: Seq, at: Timestamp) -> Self {
         let mut connection = Self::new(at);
         connection.begin(side, syn, at);
         connection
@@ -110,7 +110,7 @@ impl Connection {
 
     /// The side that opened it, where the handshake tells.
     #[must_use]
-    pub const fn client(&self) -> Option<Side> {
+    pub const fn client(&self) -> Option<Peer> {
         self.client
     }
 
@@ -122,7 +122,7 @@ impl Connection {
 
     /// Whether a packet of that side was captured.
     #[must_use]
-    pub fn has_seen(&self, side: Side) -> bool {
+    pub fn has_seen(&self, side: Peer) -> bool {
         self.stream(side).seen
     }
 
@@ -148,7 +148,7 @@ impl Connection {
     #[inline]
     pub fn push<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
@@ -162,7 +162,7 @@ impl Connection {
     /// Takes a packet of a handshake, a reset, or one that comes after the end.
     fn push_odd<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
@@ -212,25 +212,25 @@ impl Connection {
         }
     }
 
-    fn stream(&self, side: Side) -> &Reassembler {
+    fn stream(&self, side: Peer) -> &Reassembler {
         let [low, high] = &self.streams;
         match side {
-            Side::Low => low,
-            Side::High => high,
+            Peer::Low => low,
+            Peer::High => high,
         }
     }
 
     /// The stream that `side` sends, and the other.
     #[inline]
-    fn both(&mut self, side: Side) -> (&mut Reassembler, &mut Reassembler) {
+    fn both(&mut self, side: Peer) -> (&mut Reassembler, &mut Reassembler) {
         let [low, high] = &mut self.streams;
         match side {
-            Side::Low => (low, high),
-            Side::High => (high, low),
+            Peer::Low => (low, high),
+            Peer::High => (high, low),
         }
     }
 
-    fn begin(&mut self, side: Side, syn: Seq, at: Timestamp) {
+    fn begin(&mut self, side: Peer, syn: Seq, at: Timestamp) {
         self.client = Some(side);
         self.syn_at = Some(at);
         let (own, _) = self.both(side);
@@ -239,7 +239,7 @@ impl Connection {
     }
 
     /// Takes the SYN flag. `None`: the packet may carry data of this connection as well.
-    fn synchronise(&mut self, side: Side, packet: &Packet<'_>) -> Option<Verdict> {
+    fn synchronise(&mut self, side: Peer, packet: &Packet<'_>) -> Option<Verdict> {
         let number = Seq(packet.seq);
         let acks = packet.flags.has(Flags::ACK);
         let successor = self.successor;
@@ -284,7 +284,7 @@ impl Connection {
     /// Takes a reset, where it lies near its stream's place; others are strays.
     fn reset<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
@@ -299,7 +299,7 @@ impl Connection {
         self.latest = self.latest.max(packet.at);
         self.settle(self.latest, Patience::Over, out);
         self.closed = true;
-        for side in [Side::Low, Side::High] {
+        for side in [Peer::Low, Peer::High] {
             if !self.stream(side).ended {
                 out.sink.stream(side, StreamEvent::Reset { at: packet.at });
             }
@@ -310,7 +310,7 @@ impl Connection {
     /// Accounts for a packet that comes after the end.
     fn straggle<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
@@ -329,7 +329,7 @@ impl Connection {
     #[inline]
     fn place<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         first: u32,
         out: &mut Outlet<'_, S>,
@@ -387,7 +387,7 @@ impl Connection {
     #[expect(clippy::too_many_arguments, reason = "the packet and what place() read from it")]
     fn place_late<S: Sink>(
         &mut self,
-        side: Side,
+        side: Peer,
         packet: &Packet<'_>,
         position: i64,
         acknowledged: u64,
@@ -452,11 +452,12 @@ impl Connection {
                 break;
             };
             let (own, _) = self.both(side);
-            let len = until - own.next;
+            let offset = own.next;
+            let len = until - offset;
             own.next = until;
             out.bytes.gap += len;
             self.waiting = None;
-            out.sink.stream(side, StreamEvent::Gap { len, at: now });
+            out.sink.stream(side, StreamEvent::Gap { len, offset, at: now });
         }
         if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
             self.waiting = Some((now, 0));
@@ -464,8 +465,8 @@ impl Connection {
     }
 
     /// Which gap is to be declared now, if any: the side whose bytes are missing, and their end.
-    fn due_gap(&self, now: Timestamp, patience: Patience) -> Option<(Side, u64)> {
-        let sides = [Side::Low, Side::High];
+    fn due_gap(&self, now: Timestamp, patience: Patience) -> Option<(Peer, u64)> {
+        let sides = [Peer::Low, Peer::High];
         let missing = |proof: fn(&Reassembler) -> Option<u64>| {
             sides.into_iter().find_map(|side| Some((side, proof(self.stream(side))?)))
         };
@@ -496,7 +497,7 @@ impl Connection {
         let mut any = false;
         loop {
             let mut moved = false;
-            for side in [Side::Low, Side::High] {
+            for side in [Peer::Low, Peer::High] {
                 moved |= self.deliver_side(side, order, out);
             }
             if !moved {
@@ -506,7 +507,7 @@ impl Connection {
         }
     }
 
-    fn deliver_side<S: Sink>(&mut self, side: Side, order: Order, out: &mut Outlet<'_, S>) -> bool {
+    fn deliver_side<S: Sink>(&mut self, side: Peer, order: Order, out: &mut Outlet<'_, S>) -> bool {
         let mut moved = false;
         loop {
             let (own, peer) = self.both(side);
@@ -530,7 +531,8 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Data(data));
             }
             if run.cut > 0 {
-                out.sink.stream(side, StreamEvent::Gap { len: run.cut, at: run.at });
+                let gap = StreamEvent::Gap { len: run.cut, offset: offset + len, at: run.at };
+                out.sink.stream(side, gap);
             }
             moved = true;
         }
@@ -573,8 +575,8 @@ mod tests {
     }
 
     impl Sink for Taken {
-        fn stream(&mut self, side: Side, event: StreamEvent<'_>) {
-            let index = usize::from(side == Side::High);
+        fn stream(&mut self, side: Peer, event: StreamEvent<'_>) {
+            let index = usize::from(side == Peer::High);
             match event {
                 StreamEvent::Data(data) => {
                     assert_eq!(data.offset, self.streams[index].len() as u64);
@@ -595,7 +597,7 @@ mod tests {
 
     #[derive(Clone, Debug)]
     struct Sent {
-        side: Side,
+        side: Peer,
         seq: u32,
         ack: u32,
         flags: Flags,
@@ -614,7 +616,7 @@ mod tests {
         let mut push = |index: usize, flags: Flags, streams: &[Vec<u8>; 2], payload: Vec<u8>| {
             let back = flags.has(Flags::SYN);
             sent.push(Sent {
-                side: [Side::Low, Side::High][index],
+                side: [Peer::Low, Peer::High][index],
                 seq: number(index, streams[index].len()).wrapping_sub(u32::from(back)),
                 ack: number(1 - index, streams[1 - index].len()),
                 flags,
@@ -646,7 +648,7 @@ mod tests {
         let mut at = Timestamp::default();
         for sent in packets {
             at = at.plus(step_ns);
-            let index = usize::from(sent.side == Side::High);
+            let index = usize::from(sent.side == Peer::High);
             let packet = Packet {
                 at,
                 source: ends[index],
@@ -679,7 +681,7 @@ mod tests {
         let (taken, bytes, connection) = run(&packets, 1000);
         assert_eq!(taken.streams, whole(&streams));
         assert_eq!((taken.ends, bytes.gap), ([1, 1], 0));
-        assert_eq!(connection.client(), Some(Side::Low));
+        assert_eq!(connection.client(), Some(Peer::Low));
         assert_eq!(connection.connect_ns(), Some(2000));
         assert!(connection.is_closed());
     }
@@ -760,7 +762,7 @@ mod tests {
                 let index = 3 + index.index(packets.len() - 4);
                 if !packets[index].flags.has(Flags::FIN) && packets.len() > 6 {
                     let packet = packets.remove(index);
-                    missing[usize::from(packet.side == Side::High)] += packet.payload.len();
+                    missing[usize::from(packet.side == Peer::High)] += packet.payload.len();
                 }
             }
             let (taken, bytes, _) = run(&packets, step_ns);
@@ -786,7 +788,7 @@ mod tests {
             let mut connection = Connection::new(Timestamp::default());
             for (from_high, seq, ack, flags, len, near, is_near) in packets {
                 let payload = vec![0; len];
-                let (side, base) = if from_high { (Side::High, 9) } else { (Side::Low, 5) };
+                let (side, base) = if from_high { (Peer::High, 9) } else { (Peer::Low, 5) };
                 let packet = Packet {
                     at: Timestamp::from_nanos(i64::from(seq)),
                     source: Endpoint::default(),
@@ -823,7 +825,7 @@ mod tests {
     struct Loose<'a>(&'a mut Taken);
 
     impl Sink for Loose<'_> {
-        fn stream(&mut self, _: Side, event: StreamEvent<'_>) {
+        fn stream(&mut self, _: Peer, event: StreamEvent<'_>) {
             if let StreamEvent::End { .. } = event {
                 self.0.resets += 1;
             }

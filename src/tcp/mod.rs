@@ -18,6 +18,8 @@ pub enum StreamEvent<'a> {
     Gap {
         /// How many.
         len: u64,
+        /// Position of the first of them in its stream.
+        offset: u64,
         /// When their absence was certain (never earlier than the bytes before them).
         at: Timestamp,
     },

@@ -1,0 +1,407 @@
+//! The book of one connection: requests that wait, and which response answers which.
+//!
+//! A response answers the oldest unanswered request of its connection, but only one that it can
+//! answer: its packet must acknowledge bytes of the request, and it must begin at or after the
+//! byte of the response stream up to which the client had received when it sent the request.
+//! After a gap in the responses these two numbers are what keeps the pairs from shifting
+//! (RFC 9112 section 9.3.2, RFC 9293 section 3.4).
+
+use std::collections::VecDeque;
+
+use crate::anomaly::Anomaly;
+use crate::exchange::conversation::Farewell;
+use crate::exchange::pending::{Circumstances, Part, Pending};
+use crate::exchange::{ConnectionKey, Exchange, Policy, State};
+use crate::flow::{FlowKey, Peer};
+use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
+use crate::ledger::Ledger;
+use crate::limits::PENDING_REQUESTS_MAX;
+use crate::time::Timestamp;
+
+/// What the conversations of a worker share.
+pub struct Desk<'d> {
+    /// What is kept.
+    pub policy: &'d Policy,
+    /// Exchanges for reuse.
+    pub pool: &'d mut Vec<Box<Pending>>,
+    /// The account.
+    pub ledger: &'d mut Ledger,
+    /// Takes every exchange as it is over.
+    pub emit: &'d mut dyn FnMut(&Exchange),
+}
+
+/// Exchanges that a worker keeps for reuse.
+const POOL_MAX: usize = 256;
+
+/// What stands around a book: where exchanges come from and go to, and its connection.
+pub(super) struct Around<'a, 'd> {
+    pub(super) desk: &'a mut Desk<'d>,
+    pub(super) key: &'a FlowKey,
+    pub(super) client: Peer,
+    pub(super) opened_at: Timestamp,
+    pub(super) connect_ns: Option<u64>,
+    pub(super) is_one_sided: bool,
+    pub(super) is_mid_stream: bool,
+}
+
+/// The response that is under way.
+#[derive(Debug, Default)]
+enum Responding {
+    #[default]
+    Nothing,
+    /// A response of which nothing more is wanted: an interim one, or one whose request was
+    /// given up.
+    Unheeded,
+    /// The final response to the first pending request without one.
+    ToRequest,
+    /// A response whose request was never seen.
+    Orphan(Box<Pending>),
+}
+
+/// Which request a response answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answered {
+    /// The pending request at this place.
+    Pending(usize),
+    /// None that was seen.
+    Nobody,
+    /// One of several up to this place; which one, the gap hides.
+    Ambiguous(usize),
+}
+
+/// Requests that wait for their responses, and what is known of the streams' places.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pending: VecDeque<Box<Pending>>,
+    responding: Responding,
+    /// Where the response under way, or the next one, begins, and what its packet acknowledged.
+    boundary: (u64, u64),
+    index: u32,
+    previous_end: Option<Timestamp>,
+    /// The latest gap in the requests: where it begins and ends.
+    request_gap: (u64, u64),
+    /// Whether bytes are missing since the last response whose place was certain.
+    adrift: bool,
+    /// Whether the client sends requests before it has the responses to earlier ones.
+    pipelines: bool,
+    tunnel: bool,
+}
+
+impl Book {
+    pub(super) fn open_exchanges(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(super) const fn is_tunnel(&self) -> bool {
+        self.tunnel
+    }
+
+    /// Notes bytes of the requests that were never captured.
+    pub(super) const fn request_gap(&mut self, offset: u64, len: u64) {
+        self.request_gap = (offset, offset.saturating_add(len));
+    }
+
+    /// Notes that the place in the responses is not known any more.
+    pub(super) const fn lose_place(&mut self) {
+        self.adrift = true;
+    }
+
+    /// Notes where the next response begins at the earliest.
+    pub(super) const fn at_boundary(&mut self, offset: u64, acknowledged: u64) {
+        self.boundary = (offset, acknowledged);
+    }
+
+    /// Whether every request was seen and answered, so that no response can come.
+    pub(super) fn expects_nothing(&self, requests_are_lost: bool) -> bool {
+        self.pending.is_empty() && self.index > 0 && self.request_gap.1 == 0 && !requests_are_lost
+    }
+
+    /// What the response under way, or the next one, answers.
+    pub(super) fn answering(&self) -> Answering {
+        let place = match &self.responding {
+            Responding::Nothing if self.pending.is_empty() => None,
+            Responding::Nothing => match self.answered(self.boundary.0, self.boundary.1) {
+                Answered::Pending(place) => Some(place),
+                Answered::Nobody | Answered::Ambiguous(_) => None,
+            },
+            Responding::ToRequest => self.first_unanswered(),
+            Responding::Unheeded | Responding::Orphan(_) => None,
+        };
+        let request = place.and_then(|place| self.pending.get(place));
+        request.map_or(Answering::Other, |request| request.answering)
+    }
+
+    fn first_unanswered(&self) -> Option<usize> {
+        self.pending.iter().position(|request| !request.is_response_over())
+    }
+
+    /// Which request a response answers whose first byte is at `offset` and whose packet
+    /// acknowledged the requests up to `acknowledged`.
+    fn answered(&self, offset: u64, acknowledged: u64) -> Answered {
+        let fits =
+            |request: &Pending| request.offset < acknowledged && request.acknowledged <= offset;
+        let at = |place: usize| self.pending.get(place).filter(|request| fits(request));
+        let Some(mut place) = self.first_unanswered() else { return Answered::Nobody };
+        let Some(mut request) = at(place) else { return Answered::Nobody };
+        if !self.adrift {
+            return Answered::Pending(place);
+        }
+        // A request that was sent after the client had bytes that were lost: the earlier ones
+        // were answered in the gap, unless the client does not wait for answers.
+        let first = place;
+        while let Some(next) = at(place + 1) {
+            place += 1;
+            request = next;
+        }
+        if self.pipelines && place > first {
+            return Answered::Ambiguous(place);
+        }
+        // A request that was lost after this one may be the one that is answered here.
+        let (gap_start, gap_end) = self.request_gap;
+        let lost =
+            gap_start < acknowledged && request.request_end().is_some_and(|end| gap_end > end);
+        if lost { Answered::Ambiguous(place) } else { Answered::Pending(place) }
+    }
+
+    pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
+        let mut request = self.open(around);
+        request.request_head(head, around.desk.policy);
+        if let Some(last) = self.pending.back() {
+            self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
+        }
+        self.pending.push_back(request);
+        if self.pending.len() > PENDING_REQUESTS_MAX
+            && let Some(mut oldest) = self.pending.pop_front()
+        {
+            oldest.note(Anomaly::Evicted);
+            if matches!(self.responding, Responding::ToRequest) {
+                self.responding = Responding::Unheeded;
+            }
+            self.emit(oldest, State::Unanswered, head.begun_at, around);
+        }
+    }
+
+    pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
+        if policy.body_bytes_max.is_some()
+            && let Some(exchange) = self.under_way(part)
+        {
+            exchange.body(part, bytes, policy);
+        }
+    }
+
+    pub(super) fn body_gap(&mut self, part: Part) {
+        if let Some(exchange) = self.under_way(part) {
+            exchange.note(part.gap());
+        }
+    }
+
+    /// Notes why a message ends before its framing says so.
+    pub(super) fn note_ending(&mut self, part: Part, end: &MessageEnd, ending: Ending) {
+        let anomaly = match (end.ended, ending) {
+            (Ended::Early, Ending::Closed) => Anomaly::ClosedEarly,
+            (Ended::Early, Ending::Reset) => Anomaly::Reset,
+            _ => return,
+        };
+        if let Some(exchange) = self.under_way(part) {
+            exchange.note(anomaly);
+        }
+    }
+
+    pub(super) fn request_end(&mut self, end: &MessageEnd, around: &mut Around<'_, '_>) {
+        let Some(request) = self.under_way(Part::Request) else { return };
+        request.end(Part::Request, end);
+        if request.is_response_over() {
+            self.emit_finished(end.at, around);
+        }
+    }
+
+    pub(super) fn response_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
+        let Start::Response { status } = head.start else { return };
+        let answered = self.answered(head.offset, head.acknowledged);
+        if (100..200).contains(&status) && status != 101 {
+            self.responding = Responding::Unheeded;
+            if let Answered::Pending(place) = answered
+                && let Some(request) = self.pending.get_mut(place)
+            {
+                request.interim(status);
+            }
+            return;
+        }
+        self.adrift = false;
+        let given_up = match answered {
+            Answered::Pending(place) => place,
+            Answered::Nobody => 0,
+            Answered::Ambiguous(last) => last + 1,
+        };
+        for mut request in self.pending.drain(..given_up).collect::<Vec<_>>() {
+            if !request.is_response_over() {
+                request.note(Anomaly::GapInResponse);
+                if answered != Answered::Pending(given_up) {
+                    request.note(Anomaly::AmbiguousPair);
+                }
+            }
+            self.emit(request, State::Unanswered, head.begun_at, around);
+        }
+        if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
+            request.response_head(head, status, around.desk.policy);
+            request.note_early(head.acknowledged);
+            self.responding = Responding::ToRequest;
+            return;
+        }
+        let mut orphan = self.open(around);
+        orphan.response_head(head, status, around.desk.policy);
+        if answered != Answered::Nobody {
+            orphan.note(Anomaly::AmbiguousPair);
+        }
+        self.responding = Responding::Orphan(orphan);
+    }
+
+    /// Takes the end of a response; `rest` is what its packet brings after it.
+    pub(super) fn response_end(
+        &mut self,
+        end: &MessageEnd,
+        rest: &Input<'_>,
+        around: &mut Around<'_, '_>,
+    ) {
+        if let Some(exchange) = self.under_way(Part::Response) {
+            exchange.end(Part::Response, end);
+            let is_tunnel = exchange.opens_tunnel();
+            let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
+            if is_excess && !is_tunnel && end.ended == Ended::Whole {
+                exchange.note(Anomaly::ExcessBytes);
+            }
+            if rest.gap > 0 && end.ended == Ended::Early {
+                exchange.note(Anomaly::GapInResponse);
+            }
+            if is_tunnel && end.ended == Ended::Whole {
+                exchange.note(Anomaly::SwitchedProtocol);
+                self.tunnel = true;
+            }
+        }
+        match std::mem::take(&mut self.responding) {
+            Responding::Orphan(orphan) => self.emit(orphan, State::Orphan, end.at, around),
+            Responding::ToRequest => self.emit_finished(end.at, around),
+            Responding::Unheeded | Responding::Nothing => {}
+        }
+    }
+
+    /// Takes what is known of a response when the watching stops inside it.
+    pub(super) fn interrupt_response(&mut self, end: &MessageEnd, around: &mut Around<'_, '_>) {
+        if let Some(exchange) = self.under_way(Part::Response) {
+            exchange.interrupt(end);
+        }
+        if let Responding::Orphan(orphan) = std::mem::take(&mut self.responding) {
+            self.emit(orphan, State::Orphan, end.at, around);
+        }
+    }
+
+    /// The server has finished: requests without a response will get none.
+    pub(super) fn give_up_unanswered(&mut self, at: Timestamp, around: &mut Around<'_, '_>) {
+        while let Some(first) = self.pending.front()
+            && first.is_request_over()
+        {
+            let Some(mut request) = self.pending.pop_front() else { return };
+            if !request.is_response_over() {
+                request.note(Anomaly::ClosedEarly);
+            }
+            self.emit(request, State::Unanswered, at, around);
+        }
+    }
+
+    /// Emits all that is under way: the connection is over.
+    pub(super) fn close(&mut self, cause: Farewell, at: Timestamp, around: &mut Around<'_, '_>) {
+        let (unfinished, anomaly) = match cause {
+            Farewell::Closed => (State::Unanswered, Some(Anomaly::ClosedEarly)),
+            Farewell::Reset => (State::Unanswered, Some(Anomaly::Reset)),
+            Farewell::Expired => (State::Unanswered, Some(Anomaly::Expired)),
+            Farewell::Evicted => (State::Unanswered, Some(Anomaly::Evicted)),
+            Farewell::CaptureEnded => (State::Open, None),
+        };
+        while let Some(mut exchange) = self.pending.pop_front() {
+            if let Some(anomaly) = anomaly {
+                exchange.note(anomaly);
+            }
+            self.emit(exchange, unfinished, at, around);
+        }
+    }
+
+    /// The exchange whose request, or final response, is under way.
+    fn under_way(&mut self, part: Part) -> Option<&mut Pending> {
+        if part == Part::Request {
+            let last = self.pending.back_mut().map(Box::as_mut);
+            return last.filter(|request| !request.is_request_over());
+        }
+        match &mut self.responding {
+            Responding::Nothing | Responding::Unheeded => None,
+            Responding::ToRequest => {
+                let first = self.pending.iter_mut().find(|request| !request.is_response_over());
+                first.map(Box::as_mut)
+            }
+            Responding::Orphan(orphan) => Some(orphan),
+        }
+    }
+
+    /// Opens the next exchange of the connection.
+    fn open(&mut self, around: &mut Around<'_, '_>) -> Box<Pending> {
+        let connection = ConnectionKey {
+            client: around.key.endpoint(around.client),
+            server: around.key.endpoint(around.client.other()),
+            opened_at: around.opened_at,
+        };
+        let mut exchange = around.desk.pool.pop().unwrap_or_default();
+        exchange.begin(connection, self.index);
+        if self.index == 0 && around.is_mid_stream {
+            exchange.note(Anomaly::MidStream);
+        }
+        self.index = self.index.saturating_add(1);
+        exchange
+    }
+
+    /// Emits the exchanges at the front whose request and response are both over.
+    fn emit_finished(&mut self, at: Timestamp, around: &mut Around<'_, '_>) {
+        while let Some(first) = self.pending.front()
+            && first.is_response_over()
+            && first.is_request_over()
+        {
+            let Some(exchange) = self.pending.pop_front() else { return };
+            self.emit(exchange, State::Unanswered, at, around);
+        }
+    }
+
+    /// Closes the account of an exchange and hands it on.
+    fn emit(
+        &mut self,
+        mut exchange: Box<Pending>,
+        unfinished: State,
+        at: Timestamp,
+        around: &mut Around<'_, '_>,
+    ) {
+        let about =
+            Circumstances { connect_ns: around.connect_ns, previous_end: self.previous_end };
+        if around.is_one_sided {
+            exchange.note(Anomaly::OneSided);
+        }
+        exchange.close(unfinished, at, about);
+        self.previous_end = self.previous_end.max(exchange.response_ended_at());
+        let desk = &mut *around.desk;
+        let exchanges = &mut desk.ledger.exchanges;
+        exchanges.total += 1;
+        *match exchange.facts().state {
+            State::Complete => &mut exchanges.complete,
+            State::Truncated => &mut exchanges.truncated,
+            State::Unanswered => &mut exchanges.unanswered,
+            State::Open => &mut exchanges.open,
+            State::Orphan => &mut exchanges.orphan,
+        } += 1;
+        (desk.emit)(exchange.exchange());
+        if desk.pool.len() < POOL_MAX {
+            exchange.trim();
+            desk.pool.push(exchange);
+        }
+    }
+}
+
+/// As many of the first bytes as `HTTP/` has.
+fn head_of(bytes: &[u8]) -> &[u8] {
+    bytes.get(..bytes.len().min(5)).unwrap_or_default()
+}

@@ -1,0 +1,297 @@
+//! The HTTP on one connection: a message parser for each direction, and the book that pairs.
+
+use crate::exchange::book::{Around, Book, Desk};
+use crate::exchange::pending::Part;
+use crate::flow::{FlowKey, Peer};
+use crate::http::{Answering, Ending, Input, MessageEvent, MessageParser, Side};
+use crate::packet::Direction;
+use crate::tcp::{Sink, StreamEvent};
+use crate::time::Timestamp;
+
+/// Why a conversation is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The connection was closed in order, or a new one took its endpoints.
+    Closed,
+    /// It was reset.
+    Reset,
+    /// It was idle too long.
+    Expired,
+    /// It was given up for lack of room.
+    Evicted,
+    /// The capture ended.
+    CaptureEnded,
+}
+
+/// The HTTP on one connection.
+#[derive(Debug)]
+pub struct Conversation {
+    client: Option<Peer>,
+    requests: MessageParser,
+    responses: MessageParser,
+    book: Book,
+}
+
+/// A conversation that listens to its connection.
+pub struct Ear<'a, 'd> {
+    /// Who listens.
+    pub conversation: &'a mut Conversation,
+    /// What it works with.
+    pub desk: &'a mut Desk<'d>,
+    /// The endpoints.
+    pub key: &'a FlowKey,
+    /// When the connection was first seen.
+    pub opened_at: Timestamp,
+    /// Who opened the connection, where the handshake told.
+    pub client: Option<Peer>,
+    /// How long the handshake took, in nanoseconds, where it was seen.
+    pub connect_ns: Option<u64>,
+    /// Whether packets of both directions were captured.
+    pub coverage: Coverage,
+}
+
+/// Which directions of a connection were captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Both.
+    Both,
+    /// Only one.
+    OneSided,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            client: None,
+            requests: MessageParser::searching(Side::Request),
+            responses: MessageParser::searching(Side::Response),
+            book: Book::default(),
+        }
+    }
+}
+
+impl Conversation {
+    /// Exchanges under way.
+    #[must_use]
+    pub fn open_exchanges(&self) -> usize {
+        self.book.open_exchanges()
+    }
+
+    /// Bytes of unfinished heads.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.requests.held_bytes() + self.responses.held_bytes()
+    }
+}
+
+impl Sink for Ear<'_, '_> {
+    #[inline]
+    fn stream(&mut self, side: Peer, event: StreamEvent<'_>) {
+        let Some(client) = self.conversation.client.or_else(|| self.meet(side, &event)) else {
+            if let StreamEvent::Data(data) = event {
+                self.desk.ledger.bytes.unparsed += data.bytes.len() as u64;
+            }
+            return;
+        };
+        self.hear(if side == client { Direction::ToServer } else { Direction::ToClient }, event);
+    }
+}
+
+impl<'d> Ear<'_, 'd> {
+    /// Learns who the client is: from the handshake, or from who speaks HTTP.
+    fn meet(&mut self, side: Peer, event: &StreamEvent<'_>) -> Option<Peer> {
+        let conversation = &mut *self.conversation;
+        if let Some(client) = self.client {
+            conversation.requests = MessageParser::new(Side::Request);
+            conversation.responses = MessageParser::new(Side::Response);
+            conversation.client = Some(client);
+            return Some(client);
+        }
+        let StreamEvent::Data(data) = event else { return None };
+        let client = match speaker(data.bytes)? {
+            Side::Request => side,
+            Side::Response => side.other(),
+        };
+        conversation.client = Some(client);
+        Some(client)
+    }
+
+    fn hear(&mut self, direction: Direction, event: StreamEvent<'_>) {
+        if self.conversation.book.is_tunnel() {
+            if let StreamEvent::Data(data) = event {
+                self.desk.ledger.bytes.tunnel += data.bytes.len() as u64;
+            }
+            return;
+        }
+        match (direction, event) {
+            (Direction::ToServer, StreamEvent::Data(data)) => self.requests(Input::data(data)),
+            (Direction::ToClient, StreamEvent::Data(data)) => self.responses(Input::data(data)),
+            (Direction::ToServer, StreamEvent::Gap { len, offset, at }) => {
+                self.requests(Input::gap(len, offset, at));
+                self.conversation.book.request_gap(offset, len);
+            }
+            (Direction::ToClient, StreamEvent::Gap { len, offset, at }) => {
+                self.responses(Input::gap(len, offset, at));
+                if self.conversation.responses.is_searching() {
+                    self.conversation.book.lose_place();
+                }
+            }
+            (direction, StreamEvent::End { at }) => {
+                self.finish(direction, Ending::Closed, at);
+                if direction == Direction::ToClient {
+                    let (conversation, mut around) = self.split();
+                    conversation.book.give_up_unanswered(at, &mut around);
+                }
+            }
+            (direction, StreamEvent::Reset { at }) => self.finish(direction, Ending::Reset, at),
+        }
+    }
+
+    /// Brings everything that is under way to its end: the connection is over.
+    pub fn close(&mut self, cause: Farewell, at: Timestamp) {
+        let ending = if cause == Farewell::Reset { Ending::Reset } else { Ending::Cut };
+        if self.conversation.client.is_some() && !self.conversation.book.is_tunnel() {
+            self.finish(Direction::ToServer, ending, at);
+            self.finish(Direction::ToClient, ending, at);
+        }
+        let (conversation, mut around) = self.split();
+        conversation.book.close(cause, at, &mut around);
+    }
+
+    /// The conversation, and what its book needs to know.
+    fn split(&mut self) -> (&mut Conversation, Around<'_, 'd>) {
+        let Self { conversation, desk, key, opened_at, client, connect_ns, coverage } = self;
+        let around = Around {
+            desk,
+            key,
+            client: conversation.client.unwrap_or(Peer::Low),
+            opened_at: *opened_at,
+            connect_ns: *connect_ns,
+            is_one_sided: *coverage == Coverage::OneSided,
+            is_mid_stream: client.is_none(),
+        };
+        (conversation, around)
+    }
+
+    fn requests(&mut self, mut input: Input<'_>) {
+        let (Conversation { requests, book, .. }, mut around) = self.split();
+        while let Some(event) = requests.advance(&mut input, Answering::Other) {
+            match event {
+                MessageEvent::Head(head) => book.request_head(&head, &mut around),
+                MessageEvent::Body(bytes) => {
+                    book.body(Part::Request, bytes, around.desk.policy);
+                }
+                MessageEvent::BodyGap(_) => book.body_gap(Part::Request),
+                MessageEvent::End(end) => book.request_end(&end, &mut around),
+                MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
+            }
+        }
+    }
+
+    fn responses(&mut self, mut input: Input<'_>) {
+        let (Conversation { requests, responses, book, .. }, mut around) = self.split();
+        loop {
+            if responses.is_idle() || responses.is_searching() {
+                book.at_boundary(input.offset, input.acknowledged);
+            }
+            let Some(event) = responses.advance(&mut input, book.answering()) else { return };
+            match event {
+                MessageEvent::Head(head) => {
+                    if head.found_by_search && book.expects_nothing(requests.is_searching()) {
+                        // Text inside a body whose framing was lost, not a head.
+                        around.desk.ledger.bytes.unparsed += u64::from(head.header_bytes);
+                        responses.search();
+                    } else {
+                        book.response_head(&head, &mut around);
+                    }
+                }
+                MessageEvent::Body(bytes) => {
+                    book.body(Part::Response, bytes, around.desk.policy);
+                }
+                MessageEvent::BodyGap(_) => book.body_gap(Part::Response),
+                MessageEvent::End(end) => {
+                    book.response_end(&end, &input, &mut around);
+                    if book.is_tunnel() {
+                        around.desk.ledger.bytes.tunnel += input.bytes.len() as u64;
+                        return;
+                    }
+                }
+                MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
+            }
+        }
+    }
+
+    /// Lets a parser tell what the end of its stream makes of an unfinished message.
+    fn finish(&mut self, direction: Direction, ending: Ending, at: Timestamp) {
+        let (Conversation { requests, responses, book, .. }, mut around) = self.split();
+        let nothing = Input::gap(0, 0, at);
+        let parser = match direction {
+            Direction::ToServer => requests,
+            Direction::ToClient => responses,
+        };
+        while let Some(event) = parser.finish(ending, at, book.answering()) {
+            match (direction, event) {
+                (_, MessageEvent::Unparsed(len)) => around.desk.ledger.bytes.unparsed += len,
+                (Direction::ToServer, MessageEvent::Head(head)) => {
+                    book.request_head(&head, &mut around);
+                }
+                (Direction::ToClient, MessageEvent::Head(head)) => {
+                    book.response_head(&head, &mut around);
+                }
+                (Direction::ToServer, MessageEvent::End(end)) => {
+                    book.note_ending(Part::Request, &end, ending);
+                    book.request_end(&end, &mut around);
+                }
+                (Direction::ToClient, MessageEvent::End(end)) if ending == Ending::Cut => {
+                    book.interrupt_response(&end, &mut around);
+                }
+                (Direction::ToClient, MessageEvent::End(end)) => {
+                    book.note_ending(Part::Response, &end, ending);
+                    book.response_end(&end, &nothing, &mut around);
+                }
+                (_, MessageEvent::Body(_) | MessageEvent::BodyGap(_)) => {}
+            }
+        }
+    }
+}
+
+/// Which messages the sender of a stream speaks, by the bytes at the start of a packet.
+fn speaker(bytes: &[u8]) -> Option<Side> {
+    if bytes.starts_with(b"HTTP/1.") {
+        return Some(Side::Response);
+    }
+    let bytes = bytes.trim_ascii_start();
+    let blank = memchr::memchr(b' ', bytes.get(..33.min(bytes.len()))?)?;
+    let (method, rest) = bytes.split_at(blank);
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    if method.is_empty() || !method.iter().all(is_token) {
+        return None;
+    }
+    let line_end = memchr::memchr(b'\n', rest);
+    let line = rest.get(..line_end.unwrap_or(rest.len()))?;
+    // A start line that fills the packet may name its version in the next one.
+    let is_known =
+        [&b"GET"[..], b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS"].contains(&method);
+    let has_version = memchr::memmem::find(line, b" HTTP/1.").is_some();
+    (has_version || (line_end.is_none() && is_known)).then_some(Side::Request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speakers_are_told_by_their_first_bytes() {
+        let check = |bytes: &str, expected: Option<Side>| {
+            assert_eq!(speaker(bytes.as_bytes()), expected, "{bytes:?}");
+        };
+        check("HTTP/1.1 200 OK\r\n", Some(Side::Response));
+        check("GET / HTTP/1.1\r\nHost: a\r\n", Some(Side::Request));
+        check("frob /x HTTP/1.0\n", Some(Side::Request));
+        check("POST /a-long-target", Some(Side::Request));
+        check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None);
+        check("hello world and more\n", None);
+        check("\x16\x03\x01\x02\x00\x01", None);
+        check("", None);
+    }
+}

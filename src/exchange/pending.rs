@@ -1,0 +1,349 @@
+//! An exchange under way: what is known of it so far, and how it is brought to its end.
+
+use crate::anomaly::Anomaly;
+use crate::exchange::policy::{Heads, Policy, Secrets};
+use crate::exchange::{ConnectionKey, Exchange, Facts, MessageFacts, MessageText, State};
+use crate::exchange::{redact, route};
+use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
+use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
+use crate::time::Timestamp;
+
+/// An exchange under way. Made to be reused, with the room of its buffers.
+#[derive(Debug, Default)]
+pub struct Pending {
+    exchange: Exchange,
+    /// Position of the request's first byte in its stream.
+    pub(super) offset: u64,
+    /// How much of the response stream the client had received when it sent that byte.
+    pub(super) acknowledged: u64,
+    /// What the method says about the response's body.
+    pub(super) answering: Answering,
+    request: Progress,
+    response: Progress,
+}
+
+/// How far a message came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    begun_at: Timestamp,
+    /// Latest time of its bytes so far; once over, of all its bytes.
+    latest: Timestamp,
+    /// Position past its last byte, once over.
+    end: u64,
+    /// How it ended, once over.
+    ended: Option<Ended>,
+}
+
+/// Which message of an exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Request,
+    Response,
+}
+
+/// What a connection tells about its exchanges.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances {
+    /// How long the handshake took, where it was seen.
+    pub(super) connect_ns: Option<u64>,
+    /// When the previous response of the connection ended.
+    pub(super) previous_end: Option<Timestamp>,
+}
+
+impl Pending {
+    /// Begins anew as the exchange number `index` of its connection.
+    pub(super) fn begin(&mut self, connection: ConnectionKey, index: u32) {
+        self.exchange.clear();
+        self.exchange.facts.connection = connection;
+        self.exchange.facts.index = index;
+        self.offset = 0;
+        self.acknowledged = 0;
+        self.answering = Answering::Other;
+        self.request = Progress::default();
+        self.response = Progress::default();
+    }
+
+    /// Gives back room that an unusual exchange took, so that a pool of these stays small.
+    pub(super) fn trim(&mut self) {
+        let Exchange { request, response, .. } = &mut self.exchange;
+        for text in [request, response] {
+            text.body = None;
+            if text.head.capacity() > 16_384 {
+                text.head = Vec::new();
+            }
+        }
+    }
+
+    pub(super) const fn facts(&self) -> &Facts {
+        &self.exchange.facts
+    }
+
+    pub(super) const fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub(super) const fn note(&mut self, anomaly: Anomaly) {
+        self.exchange.facts.anomalies.add(anomaly);
+    }
+
+    pub(super) const fn is_request_over(&self) -> bool {
+        self.request.ended.is_some() || self.exchange.facts.request.is_none()
+    }
+
+    pub(super) const fn is_response_over(&self) -> bool {
+        self.response.ended.is_some()
+    }
+
+    /// Position past the request's last byte; `None` while it is under way.
+    pub(super) const fn request_end(&self) -> Option<u64> {
+        match self.request.ended {
+            Some(_) => Some(self.request.end),
+            None => None,
+        }
+    }
+
+    /// When the last byte of the response was seen, as far as it came.
+    pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
+        match self.exchange.facts.response {
+            Some(_) => Some(self.response.latest),
+            None => None,
+        }
+    }
+
+    /// Whether a tunnel follows the response.
+    pub(super) fn opens_tunnel(&self) -> bool {
+        self.exchange.facts.response.is_some_and(|it| it.framing == Framing::Tunnel)
+    }
+
+    /// Takes the request's head.
+    pub(super) fn request_head(&mut self, head: &Head<'_>, policy: &Policy) {
+        self.offset = head.offset;
+        self.acknowledged = head.acknowledged;
+        if let Start::Request { method, target } = head.start {
+            self.answering = match method {
+                b"HEAD" => Answering::Head,
+                b"CONNECT" => Answering::Connect,
+                _ => Answering::Other,
+            };
+            route::write_route(target, &mut self.exchange.route);
+        }
+        let facts = &mut self.exchange.facts;
+        facts.start = head.begun_at;
+        if head.found_by_search && facts.index > 0 {
+            facts.anomalies.add(Anomaly::GapBeforeRequest);
+        }
+        facts.request = Some(message_facts(head));
+        facts.anomalies.add_all(head.anomalies);
+        self.request = Progress::begun(head);
+        let text = &mut self.exchange.request;
+        keep_head(text, head, policy);
+        if policy.heads == Heads::StartLine {
+            let line_end = memchr::memchr(b'\n', &text.head).map_or(text.head.len(), |at| at + 1);
+            text.head.truncate(line_end);
+        }
+    }
+
+    /// Takes the head of the final response.
+    pub(super) fn response_head(&mut self, head: &Head<'_>, status: u16, policy: &Policy) {
+        let facts = &mut self.exchange.facts;
+        if facts.request.is_none() {
+            facts.start = head.begun_at;
+            facts.state = State::Orphan;
+        }
+        if head.found_by_search && facts.index > 0 {
+            facts.anomalies.add(Anomaly::GapBeforeResponse);
+        }
+        facts.status = status;
+        facts.response = Some(message_facts(head));
+        facts.anomalies.add_all(head.anomalies);
+        self.response = Progress::begun(head);
+        if policy.heads == Heads::Whole {
+            keep_head(&mut self.exchange.response, head, policy);
+        }
+    }
+
+    /// Takes the head of an interim response.
+    pub(super) fn interim(&mut self, status: u16) {
+        if self.exchange.interim.len() < INTERIM_RESPONSES_MAX {
+            self.exchange.interim.push(status);
+        } else {
+            self.note(Anomaly::ManyInterim);
+        }
+    }
+
+    /// Takes bytes of a body.
+    pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
+        let Some(most) = policy.body_bytes_max else { return };
+        let most = most.min(BODY_KEPT_BYTES_MAX);
+        let text = match part {
+            Part::Request => &mut self.exchange.request,
+            Part::Response => &mut self.exchange.response,
+        };
+        let body = text.body.get_or_insert_default();
+        let room = most.saturating_sub(body.len()).min(bytes.len());
+        body.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    }
+
+    /// Takes a message's end.
+    pub(super) fn end(&mut self, part: Part, end: &MessageEnd) {
+        let facts = &mut self.exchange.facts;
+        facts.anomalies.add_all(end.anomalies);
+        let (message, progress) = match part {
+            Part::Request => (&mut facts.request, &mut self.request),
+            Part::Response => (&mut facts.response, &mut self.response),
+        };
+        if let Some(message) = message {
+            message.body_bytes = end.body_bytes;
+            message.body_seen_bytes = end.body_seen_bytes;
+        }
+        progress.latest = progress.latest.max(end.at);
+        progress.end = end.offset;
+        progress.ended = Some(end.ended);
+        if end.ended == Ended::TailLost {
+            self.note(part.gap());
+        }
+    }
+
+    /// Sets the state and the times, now that nothing more can come; `unfinished` is the state of
+    /// an exchange that has no response yet or whose response did not end, `at` the time until
+    /// which it was watched.
+    pub(super) fn close(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
+        let (request, response) = (self.request, self.response);
+        let facts = &mut self.exchange.facts;
+        let is_whole = |progress: Progress| progress.ended == Some(Ended::Whole);
+        facts.state = match (facts.request.is_some(), facts.response.is_some()) {
+            (false, _) => State::Orphan,
+            (true, true) if is_whole(request) && is_whole(response) => State::Complete,
+            (true, true) if response.ended.is_some() || unfinished == State::Unanswered => {
+                State::Truncated
+            }
+            (true, _) => unfinished,
+        };
+        let sent_at = (facts.request.is_some() && is_whole(request)).then_some(request.latest);
+        let answered_at = facts.response.is_some().then_some(response.begun_at);
+        let ended_at = (facts.response.is_some() && is_whole(response)).then_some(response.latest);
+        let mut stepped = false;
+        let mut between = |from: Option<Timestamp>, to: Option<Timestamp>| {
+            let (from, to) = (from?, to?);
+            stepped |= to < from;
+            Some(to.since(from))
+        };
+        let begun_at = facts.request.is_some().then_some(request.begun_at);
+        let timing = &mut facts.timing;
+        timing.send_ns = between(begun_at, sent_at);
+        timing.receive_ns = between(answered_at, ended_at);
+        timing.total_ns = between(begun_at, ended_at);
+        timing.wait_ns = sent_at.and_then(|sent| Some(answered_at?.since(sent)));
+        timing.blocked_ns = timing.wait_ns.map(|wait| {
+            let due = about.previous_end.zip(sent_at);
+            due.map_or(0, |(previous, sent)| previous.since(sent).min(wait))
+        });
+        if facts.index == 0 && facts.request.is_some() {
+            timing.connect_ns = about.connect_ns;
+        }
+        if facts.state != State::Complete && facts.state != State::Orphan {
+            facts.watched_ns = at.since(facts.start);
+        }
+        if stepped {
+            facts.anomalies.add(Anomaly::ClockStepped);
+        }
+        self.redact_bodies();
+    }
+
+    /// Takes what is known of the response's body when the watching stopped inside it.
+    pub(super) const fn interrupt(&mut self, end: &MessageEnd) {
+        if let Some(message) = &mut self.exchange.facts.response {
+            message.body_bytes = end.body_bytes;
+            message.body_seen_bytes = end.body_seen_bytes;
+        }
+        self.exchange.facts.anomalies.add_all(end.anomalies);
+    }
+
+    /// Notes that the response began before the request had ended: a packet of the response's
+    /// first byte that acknowledged less than the whole request.
+    pub(super) const fn note_early(&mut self, acknowledged: u64) {
+        let is_early = match self.request.ended {
+            None => true,
+            Some(_) => acknowledged < self.request.end,
+        };
+        if self.exchange.facts.request.is_some() && is_early {
+            self.note(Anomaly::EarlyResponse);
+        }
+    }
+
+    fn redact_bodies(&mut self) {
+        let Exchange { request, response, .. } = &mut self.exchange;
+        if request.body.is_none() && response.body.is_none() {
+            return;
+        }
+        for text in [request, response] {
+            let is_coded = crate::http::lines::field(&text.head, "content-encoding").is_some();
+            if let Some(body) = text.body.as_mut().filter(|_| !is_coded) {
+                redact::redact_body(body);
+            }
+        }
+    }
+}
+
+impl Part {
+    /// The anomaly of missing bytes in it.
+    pub(super) const fn gap(self) -> Anomaly {
+        match self {
+            Self::Request => Anomaly::GapInRequest,
+            Self::Response => Anomaly::GapInResponse,
+        }
+    }
+}
+
+impl Progress {
+    const fn begun(head: &Head<'_>) -> Self {
+        Self { begun_at: head.begun_at, latest: head.ended_at, end: 0, ended: None }
+    }
+}
+
+fn message_facts(head: &Head<'_>) -> MessageFacts {
+    let body_bytes = match head.framing {
+        Framing::Length => head.length.unwrap_or(0),
+        _ => 0,
+    };
+    MessageFacts {
+        header_bytes: head.header_bytes,
+        framing: head.framing,
+        body_bytes,
+        body_seen_bytes: 0,
+    }
+}
+
+fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
+    let bytes = match policy.heads {
+        Heads::Whole => head.bytes,
+        Heads::StartLine => {
+            let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
+            head.bytes.get(..end).unwrap_or_default()
+        }
+    };
+    match policy.secrets {
+        Secrets::Redacted => redact::write_head(bytes, &mut text.head),
+        Secrets::Kept => text.head.extend_from_slice(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::Anomalies;
+
+    #[test]
+    fn a_reused_exchange_keeps_nothing_of_the_last() {
+        let mut pending = Pending::default();
+        pending.begin(ConnectionKey::default(), 7);
+        pending.interim(103);
+        pending.note(Anomaly::Reset);
+        pending.begin(ConnectionKey::default(), 8);
+        assert_eq!(
+            pending.exchange(),
+            &Exchange { facts: Facts { index: 8, ..Facts::default() }, ..Exchange::default() }
+        );
+        assert_eq!(pending.facts().anomalies, Anomalies::NONE);
+    }
+}

@@ -1,0 +1,36 @@
+//! What of the messages is kept, and what must never be.
+
+/// What of the messages is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How much of the heads.
+    pub heads: Heads,
+    /// Most bytes of each body; `None`: bodies are not kept, only measured.
+    pub body_bytes_max: Option<usize>,
+    /// What becomes of secrets in what is kept.
+    pub secrets: Secrets,
+}
+
+/// How much of the heads is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heads {
+    /// The request's start line: enough for method, target and route.
+    StartLine,
+    /// Both heads whole.
+    Whole,
+}
+
+/// What becomes of secrets in heads and bodies that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// Their values are replaced before anything is stored or printed.
+    Redacted,
+    /// They stay, because the user asked for it.
+    Kept,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { heads: Heads::Whole, body_bytes_max: None, secrets: Secrets::Redacted }
+    }
+}

@@ -1,0 +1,367 @@
+//! Secrets taken out of heads and bodies before anything is stored or printed.
+
+use memchr::{memchr, memmem};
+
+/// What stands for a secret.
+pub const REDACTED: &[u8] = b"[redacted]";
+
+/// How the value of a field is treated.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Treatment {
+    Keep,
+    /// The whole value is secret.
+    Whole,
+    /// The first word names a scheme, the rest is secret (RFC 9110 section 11.4).
+    Credentials,
+    /// `name=value` pairs: the names stay (RFC 6265 section 4.2).
+    Cookies,
+    /// The first pair is `name=value`, attributes follow (RFC 6265 section 4.1).
+    SetCookie,
+    /// A URL, whose query may hold secrets.
+    Url,
+}
+
+/// Appends `head` to `out` with the values of secret fields, cookies and query parameters
+/// replaced. Names, order and line ends stay; folded parts of a secret value go with it.
+pub fn write_head(head: &[u8], out: &mut Vec<u8>) {
+    let mut rest = head;
+    let mut dropping_folds = false;
+    let mut is_start_line = true;
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        if is_start_line {
+            write_url(line, out);
+            is_start_line = false;
+            continue;
+        }
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            if !dropping_folds {
+                out.extend_from_slice(line);
+            }
+            continue;
+        }
+        let treatment = treatment(line);
+        dropping_folds = treatment != Treatment::Keep && treatment != Treatment::Url;
+        write_line(line, treatment, out);
+    }
+}
+
+/// How the field of this line is treated, by its name.
+fn treatment(line: &[u8]) -> Treatment {
+    let name = line.split_at(memchr(b':', line).unwrap_or(0)).0.trim_ascii();
+    let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
+    match name.len() {
+        6 if is(b"cookie") => Treatment::Cookies,
+        10 if is(b"set-cookie") => Treatment::SetCookie,
+        13 if is(b"authorization") => Treatment::Credentials,
+        19 if is(b"proxy-authorization") => Treatment::Credentials,
+        7 if is(b"referer") || is(b"api-key") => {
+            if is(b"referer") {
+                Treatment::Url
+            } else {
+                Treatment::Whole
+            }
+        }
+        8 if is(b"location") => Treatment::Url,
+        16 if is(b"content-location") => Treatment::Url,
+        _ if name.len() >= 5 && has_secret_name(name) => Treatment::Whole,
+        _ => Treatment::Keep,
+    }
+}
+
+/// Whether a field of no standard has a name that says its value is secret.
+fn has_secret_name(name: &[u8]) -> bool {
+    // Most names begin otherwise: look closer only at `X-...` and at the words themselves.
+    if !matches!(name.first(), Some(b'x' | b'X' | b'a' | b'A' | b't' | b'T' | b'p' | b'P')) {
+        return false;
+    }
+    let words: [&[u8]; 14] = [
+        b"x-api-key",
+        b"x-apikey",
+        b"apikey",
+        b"x-auth-token",
+        b"x-access-token",
+        b"x-session-token",
+        b"x-csrf-token",
+        b"x-xsrf-token",
+        b"x-amz-security-token",
+        b"x-vault-token",
+        b"x-goog-api-key",
+        b"private-token",
+        b"token",
+        b"x-secret",
+    ];
+    words.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+fn write_line(line: &[u8], treatment: Treatment, out: &mut Vec<u8>) {
+    let Some(colon) = memchr(b':', line).filter(|_| treatment != Treatment::Keep) else {
+        out.extend_from_slice(line);
+        return;
+    };
+    let (name, value) = line.split_at(colon + 1);
+    let text = value.trim_ascii();
+    let end = value.len() - value.trim_ascii_end().len();
+    out.extend_from_slice(name);
+    out.push(b' ');
+    match treatment {
+        Treatment::Keep => out.extend_from_slice(text),
+        Treatment::Whole => out.extend_from_slice(REDACTED),
+        Treatment::Credentials => {
+            if let Some(blank) = memchr(b' ', text) {
+                out.extend_from_slice(text.get(..=blank).unwrap_or_default());
+            }
+            out.extend_from_slice(REDACTED);
+        }
+        Treatment::Cookies => write_pairs(text, usize::MAX, out),
+        Treatment::SetCookie => write_pairs(text, 1, out),
+        Treatment::Url => write_url(text, out),
+    }
+    out.extend_from_slice(value.get(value.len() - end..).unwrap_or_default());
+}
+
+/// Writes `a=b; c=d` with the values of the first `secret` pairs replaced.
+fn write_pairs(text: &[u8], secret: usize, out: &mut Vec<u8>) {
+    for (position, pair) in text.split(|&byte| byte == b';').enumerate() {
+        if position > 0 {
+            out.push(b';');
+        }
+        match memchr(b'=', pair).filter(|_| position < secret) {
+            Some(equals) => {
+                out.extend_from_slice(pair.get(..=equals).unwrap_or_default());
+                out.extend_from_slice(REDACTED);
+            }
+            None => out.extend_from_slice(pair),
+        }
+    }
+}
+
+/// Writes text that holds a URL or request target: user information and the values of secret
+/// query parameters are replaced.
+fn write_url(text: &[u8], out: &mut Vec<u8>) {
+    let text = write_authority(text, out);
+    let Some(question) = memchr(b'?', text) else {
+        out.extend_from_slice(text);
+        return;
+    };
+    let (path, mut rest) = text.split_at(question + 1);
+    out.extend_from_slice(path);
+    while !rest.is_empty() {
+        let end = rest.iter().position(|byte| b"& \t\r\n#".contains(byte)).unwrap_or(rest.len());
+        let (parameter, after) = rest.split_at(end);
+        write_parameter(parameter, out);
+        let Some((&separator, after)) = after.split_first() else { return };
+        out.push(separator);
+        rest = after;
+        if separator != b'&' {
+            out.extend_from_slice(rest);
+            return;
+        }
+    }
+}
+
+/// Writes what comes before the authority and the redacted user information, if there is any;
+/// returns what follows.
+fn write_authority<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let Some(scheme) = memmem::find(text, b"://") else { return text };
+    let start = scheme + 3;
+    let after = text.get(start..).unwrap_or_default();
+    let end = after.iter().position(|byte| b"/?# \t\r\n".contains(byte)).unwrap_or(after.len());
+    match memchr::memrchr(b'@', after.get(..end).unwrap_or_default()) {
+        Some(at) => {
+            out.extend_from_slice(text.get(..start).unwrap_or_default());
+            out.extend_from_slice(REDACTED);
+            after.get(at..).unwrap_or_default()
+        }
+        None => text,
+    }
+}
+
+fn write_parameter(parameter: &[u8], out: &mut Vec<u8>) {
+    match memchr(b'=', parameter) {
+        Some(equals) if is_secret_name(parameter.get(..equals).unwrap_or_default()) => {
+            out.extend_from_slice(parameter.get(..=equals).unwrap_or_default());
+            out.extend_from_slice(REDACTED);
+        }
+        _ => out.extend_from_slice(parameter),
+    }
+}
+
+/// Whether a query parameter, form field or JSON key of this name holds a secret.
+fn is_secret_name(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 30] = [
+        b"token",
+        b"access_token",
+        b"refresh_token",
+        b"id_token",
+        b"auth_token",
+        b"api_key",
+        b"apikey",
+        b"api-key",
+        b"key",
+        b"secret",
+        b"client_secret",
+        b"password",
+        b"passwd",
+        b"pwd",
+        b"passphrase",
+        b"auth",
+        b"authorization",
+        b"signature",
+        b"sig",
+        b"session",
+        b"sessionid",
+        b"session_id",
+        b"sid",
+        b"jwt",
+        b"awsaccesskeyid",
+        b"x-amz-signature",
+        b"x-amz-credential",
+        b"x-amz-security-token",
+        b"x-goog-signature",
+        b"card_number",
+    ];
+    NAMES.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// Replaces the secrets of a kept JSON or form body in place: string values of keys, and values
+/// of fields, whose names say so. A body in a content coding or of another form stays as it is.
+pub fn redact_body(body: &mut Vec<u8>) {
+    match body.trim_ascii_start().first() {
+        Some(b'{' | b'[') => redact_json(body),
+        Some(_) if is_form(body) => redact_form(body),
+        _ => {}
+    }
+}
+
+fn is_form(body: &[u8]) -> bool {
+    memchr(b'=', body).is_some()
+        && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"%&=+-_.~*@".contains(byte))
+}
+
+fn redact_form(body: &mut Vec<u8>) {
+    let mut out = Vec::with_capacity(body.len());
+    for (position, parameter) in body.split(|&byte| byte == b'&').enumerate() {
+        if position > 0 {
+            out.push(b'&');
+        }
+        write_parameter(parameter, &mut out);
+    }
+    *body = out;
+}
+
+/// Walks the strings of a JSON text; one that is followed by a colon is a key.
+fn redact_json(body: &mut Vec<u8>) {
+    let mut out = Vec::new();
+    let mut copied = 0;
+    let mut at = 0;
+    let mut secret_key = false;
+    while let Some(open) = body.get(at..).and_then(|rest| memchr(b'"', rest)).map(|n| at + n) {
+        let close = string_end(body, open + 1);
+        let text = body.get(open + 1..close).unwrap_or_default();
+        let after = body.get(close + 1..).unwrap_or_default().trim_ascii_start();
+        if after.first() == Some(&b':') {
+            let value = after.get(1..).unwrap_or_default().trim_ascii_start();
+            secret_key = is_secret_name(text) && value.first() == Some(&b'"');
+        } else if secret_key {
+            out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
+            out.extend_from_slice(REDACTED);
+            copied = close;
+            secret_key = false;
+        }
+        at = close + 1;
+    }
+    if copied > 0 {
+        out.extend_from_slice(body.get(copied..).unwrap_or_default());
+        *body = out;
+    }
+}
+
+/// Where the JSON string whose text begins at `at` ends: its closing quote, or the body's end.
+fn string_end(body: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = body.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    body.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(text: &str) -> String {
+        let mut out = Vec::new();
+        write_head(text.as_bytes(), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn secret_fields_lose_their_values_and_keep_their_names() {
+        let check = |line: &str, expected: &str| {
+            let text = format!("GET / HTTP/1.1\r\n{line}\r\nHost: a\r\n\r\n");
+            assert_eq!(head(&text), format!("GET / HTTP/1.1\r\n{expected}\r\nHost: a\r\n\r\n"));
+        };
+        check("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]");
+        check("authorization:abc", "authorization: [redacted]");
+        check("Cookie: sid=1; theme=dark", "Cookie: sid=[redacted]; theme=[redacted]");
+        check("Set-Cookie: sid=1; Path=/; Secure", "Set-Cookie: sid=[redacted]; Path=/; Secure");
+        check("X-Api-Key: 123", "X-Api-Key: [redacted]");
+        check("Authorization: Basic abc\r\n def", "Authorization: Basic [redacted]");
+        check(
+            "Referer: http://u:p@a/?token=1&b=2",
+            "Referer: http://[redacted]@a/?token=[redacted]&b=2",
+        );
+        check("X-Token-Count: 3", "X-Token-Count: 3");
+        check("Accept: a", "Accept: a");
+    }
+
+    #[test]
+    fn secret_query_parameters_lose_their_values() {
+        assert_eq!(
+            head("GET /a?x=1&api_key=SECRET&y=2 HTTP/1.1\r\n\r\n"),
+            "GET /a?x=1&api_key=[redacted]&y=2 HTTP/1.1\r\n\r\n"
+        );
+        assert_eq!(head("GET /a?token=S HTTP/1.1\n\n"), "GET /a?token=[redacted] HTTP/1.1\n\n");
+        assert_eq!(head("HTTP/1.1 200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
+    }
+
+    #[test]
+    fn bodies_lose_secret_values() {
+        let check = |body: &str, expected: &str| {
+            let mut bytes = body.as_bytes().to_vec();
+            redact_body(&mut bytes);
+            assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+        };
+        check(
+            r#"{"user":"a","password" : "p\"q","n":{"token":"t"}}"#,
+            r#"{"user":"a","password" : "[redacted]","n":{"token":"[redacted]"}}"#,
+        );
+        check(r#"{"total":1.5,"items":["token"]}"#, r#"{"total":1.5,"items":["token"]}"#);
+        check("user=a&password=b", "user=a&password=[redacted]");
+        check("<a token=\"1\">", "<a token=\"1\">");
+    }
+
+    proptest! {
+        #[test]
+        fn a_secret_never_survives(name in "[A-Za-z-]{1,12}", secret in "[0-9]{12,20}") {
+            let text = format!(
+                "GET /?a=b&token={secret} HTTP/1.1\r\n{name}: x\r\nAuthorization: Basic {secret}\r\nCookie: {name}={secret}; b={secret}\r\n\r\n"
+            );
+            prop_assert!(!head(&text).contains(&secret));
+        }
+
+        #[test]
+        fn any_bytes_are_taken(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut out = Vec::new();
+            write_head(&bytes, &mut out);
+            redact_body(&mut bytes);
+        }
+    }
+}

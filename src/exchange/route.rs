@@ -1,0 +1,139 @@
+//! The route of a request: its path with the variable parts named by their shape.
+
+use crate::limits::ROUTE_BYTES_MAX;
+
+/// Writes the route pattern of `target` to `route`: the path without query and fragment, each
+/// segment that has a variable shape replaced by `{int}`, `{uuid}`, `{hex}`, `{date}` or
+/// `{token}`. A function of the target alone. `*` and the authority of CONNECT stay as they are.
+pub fn write_route(target: &[u8], route: &mut String) {
+    route.clear();
+    let path = path(target);
+    for (position, segment) in path.split(|&byte| byte == b'/').enumerate() {
+        if position > 0 {
+            route.push('/');
+        }
+        match shape(segment) {
+            Some(shape) => route.push_str(shape),
+            None => push_segment(segment, route),
+        }
+        if route.len() > ROUTE_BYTES_MAX {
+            let cut = (0..=ROUTE_BYTES_MAX).rev().find(|&at| route.is_char_boundary(at));
+            route.truncate(cut.unwrap_or(0));
+            route.push_str("{...}");
+            return;
+        }
+    }
+}
+
+/// The path of a request target: without query and fragment, and of an absolute-form target
+/// without scheme and authority (RFC 9112 section 3.2).
+#[must_use]
+pub fn path(target: &[u8]) -> &[u8] {
+    let end = memchr::memchr2(b'?', b'#', target).unwrap_or(target.len());
+    let path = target.get(..end).unwrap_or_default();
+    if path.first() == Some(&b'/') {
+        return path;
+    }
+    let Some(scheme_end) = memchr::memmem::find(path, b"://") else { return path };
+    let after = path.get(scheme_end + 3..).unwrap_or_default();
+    match memchr::memchr(b'/', after) {
+        Some(at) => after.get(at..).unwrap_or_default(),
+        None => b"/",
+    }
+}
+
+/// The placeholder of a segment whose shape says that it is a value and not a name.
+fn shape(segment: &[u8]) -> Option<&'static str> {
+    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let len = segment.len();
+    if digits == len {
+        return Some("{int}");
+    }
+    if len == 36 && is_uuid(segment) {
+        return Some("{uuid}");
+    }
+    if len == 10 && digits == 8 && is_date(segment) {
+        return Some("{date}");
+    }
+    let is_hex = segment.iter().all(u8::is_ascii_hexdigit);
+    if is_hex && len >= 8 {
+        return Some("{hex}");
+    }
+    // A long word of mixed letters and digits is a value; `v2` and `oauth2` are names.
+    let is_word =
+        segment.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_=.~".contains(byte));
+    (is_word && len >= 16 && digits >= 3 && !segment.contains(&b'.')).then_some("{token}")
+}
+
+fn is_uuid(segment: &[u8]) -> bool {
+    segment.iter().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}
+
+fn is_date(segment: &[u8]) -> bool {
+    segment.iter().enumerate().all(|(at, byte)| match at {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    })
+}
+
+/// Bytes that are not UTF-8 are written as their Latin-1 characters, so that routes are text.
+fn push_segment(segment: &[u8], route: &mut String) {
+    match std::str::from_utf8(segment) {
+        Ok(text) => route.push_str(text),
+        Err(_) => route.extend(segment.iter().map(|&byte| char::from(byte))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(target: &str, expected: &str) {
+        let mut route = String::new();
+        write_route(target.as_bytes(), &mut route);
+        assert_eq!(route, expected, "{target}");
+    }
+
+    #[test]
+    fn variable_parts_are_named_by_shape() {
+        check("/", "/");
+        check(
+            "/users/42/orders/123e4567-e89b-12d3-a456-426614174000?x=1",
+            "/users/{int}/orders/{uuid}",
+        );
+        check("/api/v2/oauth2", "/api/v2/oauth2");
+        check("/blob/deadbeef01", "/blob/{hex}");
+        check("/decade", "/decade");
+        check("/log/2026-11-21", "/log/{date}");
+        check("/s/aZ3kd92jfKQ02mxPqq1", "/s/{token}");
+        check("/static/jquery-3.6.0.min.js", "/static/jquery-3.6.0.min.js");
+        check("http://shop.test/cart/7#top", "/cart/{int}");
+        check("http://shop.test", "/");
+        check("*", "*");
+        check("example.test:443", "example.test:443");
+        check("/a//b/", "/a//b/");
+    }
+
+    #[test]
+    fn a_long_route_is_cut_and_says_so() {
+        let mut route = String::new();
+        write_route(format!("/{}", "é".repeat(400)).as_bytes(), &mut route);
+        assert!(route.ends_with("{...}") && route.len() <= ROUTE_BYTES_MAX + 5);
+    }
+
+    proptest! {
+        #[test]
+        fn any_target_has_a_bounded_route(target in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let mut route = String::new();
+            write_route(&target, &mut route);
+            prop_assert!(route.len() <= ROUTE_BYTES_MAX + 5);
+        }
+    }
+}
