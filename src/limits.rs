@@ -83,3 +83,21 @@ pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
 pub const CONTENT_CODINGS_MAX: usize = 3;
+
+/// Longest frame on the wire that is believed, in bytes: twice the largest BIG TCP frame that
+/// Linux builds (512 KiB). A capture that claims more of a frame must not move a stream by it.
+pub const WIRE_BYTES_MAX: usize = 1 << 20;
+
+/// Largest pcapng block that is read, in bytes; other readers stop there too.
+pub const CAPTURE_BLOCK_BYTES_MAX: usize = 16 << 20;
+
+/// Interfaces described in one section of a pcapng file.
+pub const CAPTURE_INTERFACES_MAX: usize = 16_384;
+
+/// Bytes of a stream (pipe, compressed file) read ahead at once; the buffer grows beyond only
+/// for a record or block that needs it.
+pub const READ_AHEAD_BYTES: usize = 128 << 10;
+
+/// A fragment of a datagram completed less than this ago is a copy of one of its fragments, in
+/// nanoseconds: far less than identifiers of one pair of hosts take to come round again.
+pub const FRAGMENT_COPY_NS: u64 = 1_000_000_000;
