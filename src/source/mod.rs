@@ -43,3 +43,6 @@ impl Source for CaptureFile {
         Self::missed(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

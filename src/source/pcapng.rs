@@ -57,7 +57,7 @@ struct Interface {
 enum Unit {
     /// A tick is so many nanoseconds.
     Multiple(u64),
-    /// A nanosecond is so many ticks.
+    /// A nanosecond is so many ticks; 0 where they are too many for any time to reach one.
     Fraction(u64),
     /// A tick is 2^-n seconds.
     Binary(u8),
@@ -68,9 +68,7 @@ impl Unit {
     fn from_option(value: u8) -> Self {
         match value {
             0..=9 => Self::Multiple(10_u64.pow(9 - u32::from(value))),
-            10..=0x7f => {
-                Self::Fraction(10_u64.checked_pow(u32::from(value) - 9).unwrap_or(u64::MAX))
-            }
+            10..=0x7f => Self::Fraction(10_u64.checked_pow(u32::from(value) - 9).unwrap_or(0)),
             0x80.. => Self::Binary(value & 0x7f),
         }
     }
@@ -80,7 +78,7 @@ impl Unit {
         let nanos = match self {
             Self::Multiple(1) => ticks,
             Self::Multiple(factor) => ticks.saturating_mul(factor),
-            Self::Fraction(divisor) => ticks / divisor,
+            Self::Fraction(divisor) => ticks.checked_div(divisor).unwrap_or(0),
             Self::Binary(bits) => {
                 let nanos = (u128::from(ticks) * 1_000_000_000) >> bits;
                 u64::try_from(nanos).unwrap_or(u64::MAX)
