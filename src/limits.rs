@@ -108,3 +108,20 @@ pub const STRAYS_MAX: u8 = 3;
 
 /// Closed flows that linger in one shard; the oldest goes for a new one.
 pub const LINGERING_FLOWS_SHARD_MAX: usize = 2048;
+/// Longest frame on the wire that is believed, in bytes: twice the largest BIG TCP frame that
+/// Linux builds (512 KiB). A capture that claims more of a frame must not move a stream by it.
+pub const WIRE_BYTES_MAX: usize = 1 << 20;
+
+/// Largest pcapng block that is read, in bytes; other readers stop there too.
+pub const CAPTURE_BLOCK_BYTES_MAX: usize = 16 << 20;
+
+/// Interfaces described in one section of a pcapng file.
+pub const CAPTURE_INTERFACES_MAX: usize = 16_384;
+
+/// Bytes of a stream (pipe, compressed file) read ahead at once; the buffer grows beyond only
+/// for a record or block that needs it.
+pub const READ_AHEAD_BYTES: usize = 128 << 10;
+
+/// A fragment of a datagram completed less than this ago is a copy of one of its fragments, in
+/// nanoseconds: far less than identifiers of one pair of hosts take to come round again.
+pub const FRAGMENT_COPY_NS: u64 = 1_000_000_000;

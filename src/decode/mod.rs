@@ -1,1 +1,120 @@
-//! Under construction.
+//! From a frame to the TCP packet in it, or to the reason why there is none for us.
+
+mod fragment;
+mod ip;
+mod link;
+mod tunnel;
+mod view;
+mod walk;
+
+use crate::ledger::Skip;
+use crate::limits::{ENCAPSULATIONS_MAX, WIRE_BYTES_MAX};
+use crate::packet::{Frame, Packet};
+use crate::time::Timestamp;
+use fragment::{Fragments, Piece};
+use view::View;
+use walk::{Found, Layer, Tcp, walk};
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug)]
+pub enum Decoded<'a> {
+    /// It carried this TCP packet, or the last fragment of it.
+    Packet(Packet<'a>),
+    /// It carried none for us.
+    Skipped(Skip),
+}
+
+/// Finds the innermost TCP packet of each frame, and keeps fragments until they make one.
+///
+/// Lengths come from IP, never from the frame: padding is not payload, and what the snap length
+/// cut off is counted in [`Packet::cut`]. Checksums are not looked at: offloading leaves them
+/// wrong on the sending host. The bytes of a frame can neither fail nor panic it.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    fragments: Fragments,
+    /// The payload of the datagram that was completed last, lent to its packet.
+    assembled: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The packet in `frame`, lent until the next call.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Decoded<'a> {
+        let Some(layer) = link::first_layer(frame.link) else {
+            return Decoded::Skipped(Skip::LinkType);
+        };
+        let wire = (frame.wire_len as usize).min(WIRE_BYTES_MAX).max(frame.bytes.len());
+        match walk(layer, View { bytes: frame.bytes, wire }, 0) {
+            Ok(Found::Tcp(tcp)) => Decoded::Packet(packet(frame.at, &tcp)),
+            Ok(Found::Fragment(piece, depth)) => self.assemble(frame.at, &piece, depth),
+            Err(skip) => Decoded::Skipped(skip),
+        }
+    }
+
+    /// Ends the capture: fragments still held are given up.
+    ///
+    /// Gives how many frames, of those skipped as [`Skip::Fragment`] since the last call, belong
+    /// to datagrams that never became whole: they are to be counted as [`Skip::FragmentLost`]
+    /// instead.
+    #[must_use]
+    pub fn finish(&mut self) -> u64 {
+        self.fragments.finish()
+    }
+
+    /// Goes on behind a fragment with the datagram that it completes. That datagram may hold a
+    /// tunnel with a fragment in it, and so on; the depth bounds it.
+    #[cold]
+    fn assemble<'a>(&'a mut self, at: Timestamp, piece: &Piece<'_>, depth: usize) -> Decoded<'a> {
+        let mut whole = match self.fragments.push(at, piece) {
+            Ok(whole) => whole,
+            Err(skip) => return Decoded::Skipped(skip),
+        };
+        for depth in depth + 1..=ENCAPSULATIONS_MAX {
+            let layer = Layer::Payload(whole.protocol, whole.addresses);
+            let view = View { bytes: &whole.bytes, wire: whole.wire };
+            let next = match walk(layer, view, depth) {
+                Ok(Found::Tcp(_)) => {
+                    // Found once to know that it is there, and again where it may be lent from.
+                    self.assembled = whole.bytes;
+                    let view = View { bytes: &self.assembled, wire: whole.wire };
+                    return match walk(layer, view, depth) {
+                        Ok(Found::Tcp(tcp)) => Decoded::Packet(packet(at, &tcp)),
+                        _ => Decoded::Skipped(Skip::Malformed),
+                    };
+                }
+                Ok(Found::Fragment(piece, _)) => self.fragments.push(at, &piece),
+                Err(skip) => Err(skip),
+            };
+            whole = match next {
+                Ok(whole) => whole,
+                Err(skip) => return Decoded::Skipped(skip),
+            };
+        }
+        Decoded::Skipped(Skip::TooDeep)
+    }
+}
+
+#[inline]
+fn packet<'a>(at: Timestamp, tcp: &Tcp<'a>) -> Packet<'a> {
+    let cut = tcp.payload.wire.saturating_sub(tcp.payload.bytes.len());
+    Packet {
+        at,
+        source: tcp.source,
+        target: tcp.target,
+        seq: tcp.seq,
+        ack: tcp.ack,
+        flags: tcp.flags,
+        window: tcp.window,
+        payload: tcp.payload.bytes,
+        cut: u32::try_from(cut).unwrap_or(u32::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests;

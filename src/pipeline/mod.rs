@@ -1,1 +1,15 @@
-//! Under construction.
+//! The threads: a dispatcher that reads and decodes, workers that each own some of the flows, and
+//! what they give their exchanges to.
+//!
+//! With one worker everything runs on the calling thread and no channel is made. With more, the
+//! dispatcher copies packets into batches, each for the worker that owns the flow's shard; which
+//! shard a flow belongs to, and when idle flows are looked for, does not depend on the number of
+//! workers, so neither do the exchanges.
+
+mod batch;
+mod dispatcher;
+mod ports;
+mod worker;
+
+pub use dispatcher::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};
+pub use ports::Ports;

@@ -1,0 +1,342 @@
+//! Reads frames, decodes them, and gives each packet to the worker that owns its flow.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::decode::{Decoded, Decoder};
+use crate::exchange::{Exchange, Policy};
+use crate::flow::FlowKey;
+use crate::ledger::{Ledger, Skip};
+use crate::packet::{Frame, Packet};
+use crate::pipeline::batch::Batch;
+use crate::pipeline::ports::Ports;
+use crate::pipeline::worker::Worker;
+use crate::source::{Source, SourceError};
+use crate::time::Timestamp;
+
+/// How often flows that are over by time are looked for, in nanoseconds of packet time.
+const TICK_NS: u64 = 1_000_000_000;
+
+/// Batches on their way to one worker; enough to ride out a block's compression.
+const BATCHES_MAX: usize = 16;
+
+/// Between how many frames the watch is brought up to date.
+const WATCH_FRAMES: u64 = 1024;
+
+/// What is captured and what is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What of the messages is kept.
+    pub policy: Policy,
+    /// Only packets of these ports; `None`: of all.
+    pub ports: Option<Ports>,
+}
+
+/// Decides which frames are read at all.
+pub type FrameFilter<'f> = &'f dyn Fn(&Frame<'_>) -> bool;
+
+/// How a run is watched and stopped from outside.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Set to stop the run: what is under way is ended as at the end of a capture.
+    pub stop: AtomicBool,
+    /// Frames seen so far.
+    pub frames: AtomicU64,
+    /// Captured bytes seen so far.
+    pub bytes: AtomicU64,
+}
+
+/// Takes the exchanges of one worker.
+pub trait Output: Send {
+    /// Takes an exchange, lent for the call.
+    fn exchange(&mut self, exchange: &Exchange);
+
+    /// Learns that packet time has come to `now`. Called about once a second of it.
+    fn tick(&mut self, now: Timestamp) {
+        let _ = now;
+    }
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Outcome<O> {
+    /// Where everything went.
+    pub ledger: Ledger,
+    /// The outputs, as given.
+    pub outputs: Vec<O>,
+    /// What could not be read; everything else was.
+    pub errors: Vec<SourceError>,
+    /// Times of the earliest and the latest frame; `None` where there was none.
+    pub span: Option<(Timestamp, Timestamp)>,
+}
+
+/// Why a run did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A worker thread panicked: a defect of Weir. What the others kept is sealed.
+    #[error("worker {0} panicked: this is a defect of weir; what was recorded before is kept")]
+    Panicked(usize),
+    /// A run needs at least one output.
+    #[error("no output was given to the pipeline")]
+    NoOutput,
+}
+
+/// Reads `source` to its end with one worker an output.
+///
+/// # Errors
+///
+/// [`PipelineError`] where a thread panicked or no output was given. What the source could not
+/// read is in [`Outcome::errors`].
+pub fn run<S: Source, O: Output>(
+    source: &mut S,
+    options: &Options,
+    filter: Option<FrameFilter<'_>>,
+    watch: &Watch,
+    mut outputs: Vec<O>,
+) -> Result<Outcome<O>, PipelineError> {
+    let mut intake = Intake::new(options, filter, watch);
+    if outputs.len() > 1 {
+        return run_threads(source, intake, outputs);
+    }
+    let Some(output) = outputs.first_mut() else { return Err(PipelineError::NoOutput) };
+    let mut worker = Worker::new(options.policy);
+    let (errors, end) = intake.read(source, &mut |order| match order {
+        Order::Packet(packet) => {
+            worker.packet(packet, &mut |exchange: &Exchange| output.exchange(exchange));
+        }
+        Order::Tick(now) => {
+            worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+            output.tick(now);
+        }
+    });
+    let mut ledger = worker.finish(end, &mut |exchange: &Exchange| output.exchange(exchange));
+    intake.account(source, &mut ledger);
+    Ok(Outcome { ledger, outputs, errors, span: intake.span })
+}
+
+/// What the intake hands on.
+enum Order<'p> {
+    Packet(&'p Packet<'p>),
+    Tick(Timestamp),
+}
+
+/// What a worker's thread receives.
+enum Delivery {
+    Batch(Batch),
+    Tick(Timestamp),
+    End(Timestamp),
+}
+
+/// Turns frames into packets and ticks, and accounts for the frames.
+struct Intake<'r> {
+    options: &'r Options,
+    filter: Option<FrameFilter<'r>>,
+    watch: &'r Watch,
+    decoder: Decoder,
+    ledger: Ledger,
+    span: Option<(Timestamp, Timestamp)>,
+    tick_at: Timestamp,
+}
+
+impl<'r> Intake<'r> {
+    fn new(options: &'r Options, filter: Option<FrameFilter<'r>>, watch: &'r Watch) -> Self {
+        Self {
+            options,
+            filter,
+            watch,
+            decoder: Decoder::new(),
+            ledger: Ledger::default(),
+            span: None,
+            tick_at: Timestamp::MIN,
+        }
+    }
+
+    /// Reads to the end, and says what could not be read and when the end was.
+    fn read<S: Source>(
+        &mut self,
+        source: &mut S,
+        hand_on: &mut impl FnMut(Order<'_>),
+    ) -> (Vec<SourceError>, Timestamp) {
+        let mut errors = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let frame = match source.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            bytes += frame.bytes.len() as u64;
+            self.ledger.frames.seen += 1;
+            if self.ledger.frames.seen.is_multiple_of(WATCH_FRAMES) && self.look(bytes) {
+                break;
+            }
+            self.advance(frame.at, hand_on);
+            self.frame(&frame, hand_on);
+        }
+        self.look(bytes);
+        let end = self.span.map_or(Timestamp::default(), |(_, latest)| latest);
+        (errors, end)
+    }
+
+    /// Brings the watch up to date; whether the run is to stop.
+    fn look(&self, bytes: u64) -> bool {
+        self.watch.frames.store(self.ledger.frames.seen, Ordering::Relaxed);
+        self.watch.bytes.store(bytes, Ordering::Relaxed);
+        self.watch.stop.load(Ordering::Relaxed)
+    }
+
+    /// Moves packet time on, and ticks where a second of it has passed.
+    #[inline]
+    fn advance(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
+        let (earliest, latest) = self.span.get_or_insert((at, at));
+        *earliest = at.min(*earliest);
+        *latest = at.max(*latest);
+        let latest = *latest;
+        if latest >= self.tick_at {
+            self.tick_at = latest.plus(TICK_NS);
+            hand_on(Order::Tick(latest));
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, frame: &Frame<'_>, hand_on: &mut impl FnMut(Order<'_>)) {
+        if self.filter.is_some_and(|passes| !passes(frame)) {
+            self.ledger.skip(Skip::Filtered);
+            return;
+        }
+        match self.decoder.decode(frame) {
+            Decoded::Packet(packet) => {
+                if self.options.ports.as_ref().is_some_and(|ports| !ports.watch(&packet)) {
+                    self.ledger.skip(Skip::Filtered);
+                    return;
+                }
+                self.ledger.frames.packets += 1;
+                hand_on(Order::Packet(&packet));
+            }
+            Decoded::Skipped(reason) => self.ledger.skip(reason),
+        }
+    }
+
+    /// Adds what the frames came to.
+    fn account<S: Source>(&mut self, source: &mut S, ledger: &mut Ledger) {
+        let lost = self.decoder.finish();
+        let skipped = &mut self.ledger.frames.skipped;
+        if let Some(waiting) = skipped.get_mut(Skip::Fragment as usize) {
+            *waiting = waiting.saturating_sub(lost);
+        }
+        if let Some(gone) = skipped.get_mut(Skip::FragmentLost as usize) {
+            *gone += lost;
+        }
+        *ledger += &self.ledger;
+        ledger.missed = source.missed();
+    }
+}
+
+/// The sending end of a worker's queue, with the batch that is being filled.
+struct Queue {
+    batch: Batch,
+    deliveries: Sender<Delivery>,
+    returned: Receiver<Batch>,
+}
+
+impl Queue {
+    fn push(&mut self, packet: &Packet<'_>) {
+        self.batch.push(packet);
+        if self.batch.is_full() {
+            self.flush();
+        }
+    }
+
+    /// Sends what is in the batch. A worker that is gone has panicked: it is told at the end.
+    fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            let empty = self.returned.try_recv().unwrap_or_default();
+            let full = std::mem::replace(&mut self.batch, empty);
+            self.send(Delivery::Batch(full));
+        }
+    }
+
+    fn send(&self, delivery: Delivery) {
+        let _ = self.deliveries.send(delivery);
+    }
+}
+
+fn run_threads<S: Source, O: Output>(
+    source: &mut S,
+    mut intake: Intake<'_>,
+    outputs: Vec<O>,
+) -> Result<Outcome<O>, PipelineError> {
+    let policy = intake.options.policy;
+    let workers = outputs.len();
+    std::thread::scope(|scope| {
+        let mut queues = Vec::with_capacity(workers);
+        let mut threads = Vec::with_capacity(workers);
+        for output in outputs {
+            let (deliveries, inbox) = bounded(BATCHES_MAX);
+            let (give_back, returned) = bounded(BATCHES_MAX);
+            queues.push(Queue { batch: Batch::default(), deliveries, returned });
+            threads.push(scope.spawn(move || work(policy, output, &inbox, &give_back)));
+        }
+        let (errors, end) = intake.read(source, &mut |order| match order {
+            Order::Packet(packet) => {
+                let (key, _) = FlowKey::between(packet.source, packet.target);
+                if let Some(queue) = queues.get_mut(key.shard() % workers) {
+                    queue.push(packet);
+                }
+            }
+            Order::Tick(now) => {
+                for queue in &mut queues {
+                    queue.flush();
+                    queue.send(Delivery::Tick(now));
+                }
+            }
+        });
+        for queue in &mut queues {
+            queue.flush();
+            queue.send(Delivery::End(end));
+        }
+        drop(queues);
+        let mut ledger = Ledger::default();
+        let mut outputs = Vec::with_capacity(workers);
+        for (number, thread) in threads.into_iter().enumerate() {
+            let (output, account) = thread.join().map_err(|_| PipelineError::Panicked(number))?;
+            ledger += &account;
+            outputs.push(output);
+        }
+        intake.account(source, &mut ledger);
+        Ok(Outcome { ledger, outputs, errors, span: intake.span })
+    })
+}
+
+/// A worker's thread: takes deliveries until the end.
+fn work<O: Output>(
+    policy: Policy,
+    mut output: O,
+    inbox: &Receiver<Delivery>,
+    give_back: &Sender<Batch>,
+) -> (O, Ledger) {
+    let mut worker = Worker::new(policy);
+    let mut end = Timestamp::default();
+    for delivery in inbox {
+        match delivery {
+            Delivery::Batch(mut batch) => {
+                for packet in batch.packets() {
+                    worker.packet(&packet, &mut |exchange: &Exchange| output.exchange(exchange));
+                }
+                batch.clear();
+                let _ = give_back.try_send(batch);
+            }
+            Delivery::Tick(now) => {
+                worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+                output.tick(now);
+            }
+            Delivery::End(at) => end = at,
+        }
+    }
+    let ledger = worker.finish(end, &mut |exchange: &Exchange| output.exchange(exchange));
+    (output, ledger)
+}

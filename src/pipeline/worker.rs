@@ -1,0 +1,337 @@
+//! The flows of some shards: finds the flow of each packet, runs its connection and conversation,
+//! and ends what is over.
+
+use std::collections::VecDeque;
+
+use crate::exchange::{Conversation, Coverage, Desk, Ear, Exchange, Farewell, Pending, Policy};
+use crate::flow::{FlowKey, FlowTable, Peer, SlotId};
+use crate::ledger::{Bytes, Ledger};
+use crate::limits::{
+    FLOW_IDLE_NS, FLOW_LINGER_NS, FLOWS_MAX, HELD_BYTES_SHARD_MAX, LINGERING_FLOWS_SHARD_MAX,
+    SHARDS,
+};
+use crate::packet::{Flags, Packet};
+use crate::tcp::{Connection, Outlet, Seq, Verdict};
+use crate::time::Timestamp;
+
+/// Both directions of a connection and their state.
+#[derive(Debug)]
+struct Flow {
+    connection: Connection,
+    conversation: Conversation,
+    /// Whether its exchanges were brought to their end.
+    is_over: bool,
+    /// Whether it stands in its shard's list of flows that wait for missing bytes.
+    is_listed: bool,
+}
+
+/// The flows of one shard.
+#[derive(Debug)]
+struct Shard {
+    table: FlowTable<Flow>,
+    /// Closed flows in the order of their closing, with their time of opening.
+    lingering: VecDeque<(Timestamp, FlowKey, Timestamp)>,
+    /// Flows that wait for missing bytes.
+    waiting: Vec<FlowKey>,
+    held_bytes: usize,
+}
+
+/// What all flows of a worker share.
+#[derive(Debug)]
+struct Common {
+    policy: Policy,
+    pool: Vec<Box<Pending>>,
+    ledger: Ledger,
+    bytes: Bytes,
+}
+
+/// The flows of some shards, and the account of what became of them.
+#[derive(Debug)]
+pub(super) struct Worker {
+    shards: Vec<Shard>,
+    common: Common,
+}
+
+/// Takes every exchange as it is over.
+pub(super) type Emit<'e> = &'e mut dyn FnMut(&Exchange);
+
+impl Worker {
+    /// A worker without flows.
+    #[must_use]
+    pub(super) fn new(policy: Policy) -> Self {
+        let shard = || Shard {
+            table: FlowTable::new(FLOWS_MAX / SHARDS),
+            lingering: VecDeque::new(),
+            waiting: Vec::new(),
+            held_bytes: 0,
+        };
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            common: Common {
+                policy,
+                pool: Vec::new(),
+                ledger: Ledger::default(),
+                bytes: Bytes::default(),
+            },
+        }
+    }
+
+    /// Takes a packet.
+    #[inline]
+    pub(super) fn packet(&mut self, packet: &Packet<'_>, emit: Emit<'_>) {
+        let (key, side) = FlowKey::between(packet.source, packet.target);
+        let Self { shards, common } = self;
+        let Some(shard) = shards.get_mut(key.shard()) else { return };
+        shard.packet(&key, side, packet, &mut Hand { common, emit });
+    }
+
+    /// Looks for flows that are over by time: idle, lingering, or waiting in vain for bytes.
+    pub(super) fn tick(&mut self, now: Timestamp, emit: Emit<'_>) {
+        let Self { shards, common } = self;
+        let mut hand = Hand { common, emit };
+        for shard in shards {
+            shard.tick(now, &mut hand);
+        }
+    }
+
+    /// Ends every flow, because the capture has ended at `now`, and gives the account.
+    #[must_use]
+    pub(super) fn finish(mut self, now: Timestamp, emit: Emit<'_>) -> Ledger {
+        self.tick(now, emit);
+        let Self { shards, common } = &mut self;
+        let mut hand = Hand { common, emit };
+        for shard in shards {
+            while let Some((key, flow)) = shard.table.evict() {
+                shard.end_flow(&key, flow, Farewell::CaptureEnded, now, &mut hand);
+            }
+        }
+        let mut ledger = self.common.ledger;
+        let bytes = Ledger { bytes: self.common.bytes, ..Ledger::default() };
+        ledger += &bytes;
+        ledger
+    }
+}
+
+/// What a shard works with.
+struct Hand<'h, 'e> {
+    common: &'h mut Common,
+    emit: Emit<'e>,
+}
+
+impl Flow {
+    fn new(connection: Connection) -> Self {
+        Self { connection, conversation: Conversation::default(), is_over: false, is_listed: false }
+    }
+
+    /// Lets the connection work with the conversation listening.
+    #[inline]
+    fn with<R>(
+        &mut self,
+        key: &FlowKey,
+        held_bytes: &mut usize,
+        hand: &mut Hand<'_, '_>,
+        work: impl FnOnce(&mut Connection, &mut Outlet<'_, Ear<'_, '_>>) -> R,
+    ) -> R {
+        let Self { connection, conversation, .. } = self;
+        let Common { policy, pool, ledger, bytes } = &mut *hand.common;
+        let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
+        let mut ear = ear(key, connection, conversation, &mut desk);
+        work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
+    }
+
+    /// Brings its exchanges to their end.
+    fn close(&mut self, key: &FlowKey, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        let Self { connection, conversation, .. } = self;
+        let Common { policy, pool, ledger, .. } = &mut *hand.common;
+        let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
+        ear(key, connection, conversation, &mut desk).close(cause, at);
+    }
+}
+
+fn ear<'a, 'd>(
+    key: &'a FlowKey,
+    connection: &Connection,
+    conversation: &'a mut Conversation,
+    desk: &'a mut Desk<'d>,
+) -> Ear<'a, 'd> {
+    let is_both = connection.has_seen(Peer::Low) && connection.has_seen(Peer::High);
+    Ear {
+        conversation,
+        desk,
+        key,
+        opened_at: connection.opened_at(),
+        client: connection.client(),
+        connect_ns: connection.connect_ns(),
+        coverage: if is_both { Coverage::Both } else { Coverage::OneSided },
+    }
+}
+
+impl Shard {
+    #[inline]
+    fn packet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
+        let Some(id) = self.flow(key, packet, hand) else { return };
+        let Self { table, held_bytes, .. } = self;
+        let Some((_, flow)) = table.get_mut(id) else { return };
+        let verdict =
+            flow.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+        if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
+            return;
+        }
+        self.follow_up(id, verdict, (key, side, packet), hand);
+    }
+
+    /// Where the packet's flow lies; opens one where the packet can begin one.
+    #[inline]
+    fn flow(
+        &mut self,
+        key: &FlowKey,
+        packet: &Packet<'_>,
+        hand: &mut Hand<'_, '_>,
+    ) -> Option<SlotId> {
+        if let Some(id) = self.table.find(key) {
+            let (_, before) = self.table.touch(id, packet.at)?;
+            if packet.at.since(before) <= FLOW_IDLE_NS {
+                return Some(id);
+            }
+            let (key, flow) = self.table.remove(id)?;
+            self.end_flow(&key, flow, Farewell::Expired, before, hand);
+        }
+        // An acknowledgment or an end without data tells nothing of a connection not known.
+        if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) {
+            return None;
+        }
+        if self.table.is_full()
+            && let Some((key, flow)) = self.table.evict()
+        {
+            let at = flow.connection.latest();
+            self.end_flow(&key, flow, Farewell::Evicted, at, hand);
+        }
+        hand.common.ledger.flows.opened += 1;
+        self.table.open(*key, packet.at, Flow::new(Connection::new(packet.at)))
+    }
+
+    /// Does what a packet's verdict asks for beyond going on.
+    fn follow_up(
+        &mut self,
+        id: SlotId,
+        mut verdict: Verdict,
+        (key, side, packet): (&FlowKey, Peer, &Packet<'_>),
+        hand: &mut Hand<'_, '_>,
+    ) {
+        let Self { table, held_bytes, .. } = self;
+        let Some((_, flow)) = table.get_mut(id) else { return };
+        if let Verdict::Replaced(successor) = verdict {
+            let at = flow.connection.latest();
+            flow.with(key, held_bytes, hand, |connection, out| connection.flush(out));
+            if !flow.is_over {
+                flow.close(key, Farewell::Closed, at, hand);
+                hand.common.ledger.flows.closed += 1;
+            }
+            *flow = Flow::new(succeed(side, packet, successor));
+            hand.common.ledger.flows.opened += 1;
+            verdict = flow
+                .with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+        }
+        if *held_bytes > HELD_BYTES_SHARD_MAX {
+            flow.with(key, held_bytes, hand, |connection, out| connection.flush(out));
+        }
+        if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
+            self.waiting.push(*key);
+        }
+        if verdict == Verdict::Closed && !flow.is_over {
+            let cause =
+                if packet.flags.has(Flags::RST) { Farewell::Reset } else { Farewell::Closed };
+            flow.close(key, cause, packet.at, hand);
+            hand.common.ledger.flows.closed += 1;
+            self.lingering.push_back((packet.at, *key, flow.connection.opened_at()));
+            if self.lingering.len() > LINGERING_FLOWS_SHARD_MAX {
+                self.forget_oldest();
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp, hand: &mut Hand<'_, '_>) {
+        while let Some((closed_at, ..)) = self.lingering.front()
+            && now.since(*closed_at) > FLOW_LINGER_NS
+        {
+            self.forget_oldest();
+        }
+        for key in std::mem::take(&mut self.waiting) {
+            self.tick_waiting(&key, now, hand);
+        }
+        if now.since(Timestamp::MIN) < FLOW_IDLE_NS {
+            return;
+        }
+        let limit = Timestamp::from_nanos(now.as_nanos().saturating_sub_unsigned(FLOW_IDLE_NS));
+        while let Some((key, flow)) = self.table.expire(limit) {
+            let at = flow.connection.latest();
+            self.end_flow(&key, flow, Farewell::Expired, at, hand);
+        }
+    }
+
+    fn tick_waiting(&mut self, key: &FlowKey, now: Timestamp, hand: &mut Hand<'_, '_>) {
+        let Self { table, held_bytes, .. } = self;
+        let Some(id) = table.find(key) else { return };
+        let Some((_, flow)) = table.get_mut(id) else { return };
+        flow.is_listed = false;
+        let verdict = flow.with(key, held_bytes, hand, |connection, out| connection.tick(now, out));
+        if verdict == Verdict::Closed && !flow.is_over {
+            let at = flow.connection.latest();
+            flow.close(key, Farewell::Closed, at, hand);
+            hand.common.ledger.flows.closed += 1;
+            self.lingering.push_back((now, *key, flow.connection.opened_at()));
+        } else if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
+            self.waiting.push(*key);
+        }
+    }
+
+    /// Removes the flow that was closed first, unless its endpoints serve another by now.
+    fn forget_oldest(&mut self) {
+        let Some((_, key, opened_at)) = self.lingering.pop_front() else { return };
+        let Some(id) = self.table.find(&key) else { return };
+        if let Some((_, flow)) = self.table.get_mut(id)
+            && flow.is_over
+            && flow.connection.opened_at() == opened_at
+        {
+            self.table.remove(id);
+        }
+    }
+
+    /// Ends a flow that was taken out of the table.
+    fn end_flow(
+        &mut self,
+        key: &FlowKey,
+        mut flow: Flow,
+        cause: Farewell,
+        at: Timestamp,
+        hand: &mut Hand<'_, '_>,
+    ) {
+        if flow.is_over {
+            return;
+        }
+        flow.with(key, &mut self.held_bytes, hand, |connection, out| connection.flush(out));
+        let flows = &mut hand.common.ledger.flows;
+        let cause = if flow.connection.is_closed() { Farewell::Closed } else { cause };
+        *match cause {
+            Farewell::Closed | Farewell::Reset => &mut flows.closed,
+            Farewell::Expired => &mut flows.expired,
+            Farewell::Evicted => &mut flows.evicted,
+            Farewell::CaptureEnded => &mut flows.live,
+        } += 1;
+        flow.close(key, cause, at, hand);
+    }
+}
+
+/// The connection that takes over the endpoints with `packet`.
+fn succeed(side: Peer, packet: &Packet<'_>, successor: Option<(Seq, Timestamp)>) -> Connection {
+    match successor {
+        Some((syn, at)) => {
+            let is_answer = packet.flags.has(Flags::SYN.with(Flags::ACK));
+            Connection::begun_by(if is_answer { side.other() } else { side }, syn, at)
+        }
+        None => Connection::new(packet.at),
+    }
+}
