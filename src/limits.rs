@@ -83,3 +83,17 @@ pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
 pub const CONTENT_CODINGS_MAX: usize = 3;
+
+/// Longest method at a message boundary, in bytes; the longest registered one has 17.
+pub const METHOD_BYTES_MAX: usize = 255;
+
+/// Bytes of a head beyond [`HEAD_BYTES_MAX`] that are skipped before its end is given up.
+pub const HEAD_SKIPPED_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest method of a request that is found by searching, in bytes: short enough that text is
+/// seldom taken for one.
+pub const SEARCHED_METHOD_BYTES_MAX: usize = 32;
+
+/// How far before its version the request line of a request found by searching may begin, in
+/// bytes: what most servers accept.
+pub const SEARCHED_LINE_BYTES_MAX: usize = 8192;
