@@ -125,3 +125,16 @@ pub const READ_AHEAD_BYTES: usize = 128 << 10;
 /// A fragment of a datagram completed less than this ago is a copy of one of its fragments, in
 /// nanoseconds: far less than identifiers of one pair of hosts take to come round again.
 pub const FRAGMENT_COPY_NS: u64 = 1_000_000_000;
+/// Longest method at a message boundary, in bytes; the longest registered one has 17.
+pub const METHOD_BYTES_MAX: usize = 255;
+
+/// Bytes of a head beyond [`HEAD_BYTES_MAX`] that are skipped before its end is given up.
+pub const HEAD_SKIPPED_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest method of a request that is found by searching, in bytes: short enough that text is
+/// seldom taken for one.
+pub const SEARCHED_METHOD_BYTES_MAX: usize = 32;
+
+/// How far before its version the request line of a request found by searching may begin, in
+/// bytes: what most servers accept.
+pub const SEARCHED_LINE_BYTES_MAX: usize = 8192;

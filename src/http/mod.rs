@@ -1,8 +1,12 @@
 //! Stream bytes cut into HTTP/1 messages: heads, body lengths, the chunked coding (RFC 9112).
 
+mod chunked;
 mod event;
+mod head;
+mod length;
 pub mod lines;
 mod parser;
+mod search;
 
 pub use event::{Answering, Ended, Ending, Head, Input, MessageEnd, MessageEvent, Side, Start};
 pub use parser::MessageParser;
@@ -40,3 +44,6 @@ impl Framing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,17 @@
 //! One direction's stream cut into messages, in pulls: input in, events out (RFC 9112).
 
-use crate::http::event::{Answering, Ending, Input, MessageEvent, Side};
+use memchr::memchr;
+
+use crate::anomaly::{Anomalies, Anomaly};
+use crate::http::Framing;
+use crate::http::chunked::{Chunks, Framed};
+use crate::http::event::{
+    Answering, Ended, Ending, Head, Input, MessageEnd, MessageEvent, Side, Start,
+};
+use crate::http::head::{self, Found, LineEnd, Reading, Trust};
+use crate::http::length::Sender;
+use crate::http::search;
+use crate::limits::{HEAD_BYTES_MAX, HEAD_SKIPPED_BYTES_MAX, METHOD_BYTES_MAX};
 use crate::time::Timestamp;
 
 /// Cuts one direction of a connection into messages.
@@ -11,19 +22,103 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 pub struct MessageParser {
     side: Side,
+    /// Whether empty lines came since the last message.
+    is_after_blank_lines: bool,
+    /// The head that is being collected, or that the last event lent.
+    held: Option<Box<HeldHead>>,
+    message: Message,
+}
+
+/// The place in the stream, and what has been seen of the current message.
+#[derive(Debug)]
+struct Message {
+    place: Place,
+    /// Stream position just past what was taken.
+    offset: u64,
+    /// Latest time of the message's bytes.
+    at: Timestamp,
+    body_bytes: u64,
+    body_seen_bytes: u64,
+    trailer_bytes: u32,
+    /// What was odd after the head.
+    anomalies: Anomalies,
+}
+
+/// Where in the stream the parser stands.
+///
+/// ```text
+///  Boundary ──▶ (Head) ──▶ Length | Chunked | Close ──▶ Ending ──▶ Boundary
+///     │                          │ gap, broken             │
+///     ▼                          ▼                         ▼ place lost
+///  Searching ──▶ Found ──▶ (Head) …                     Searching
+/// ```
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Between two messages.
+    Boundary,
+    /// Unknown.
+    Searching,
+    /// Before a head that was found by searching.
+    Found(Trust),
+    /// In a head that is split over packets; it is held.
+    Head(Trust),
+    /// In a body of known length, so many bytes before its end.
+    Length(u64),
+    /// In a chunked body.
+    Chunked(Chunks),
+    /// In a body that ends with the connection.
+    Close,
+    /// Past a message whose end has not been told yet.
+    Ending(Ended, After),
+}
+
+/// What follows a message's end.
+#[derive(Clone, Copy, Debug)]
+enum After {
+    /// The next message.
+    Boundary,
+    /// Nobody knows.
+    Searching,
+}
+
+/// What one step led to.
+enum Step<'i> {
+    /// Nothing to tell yet.
+    On,
+    /// The input is used up.
+    Done,
+    /// An event that lends from the input, if at all.
+    Event(MessageEvent<'i>),
+    /// The held head is whole.
+    HeldHead,
+    /// The held head will never be whole; these anomalies say why.
+    UnfinishedHead(Anomalies),
 }
 
 impl MessageParser {
     /// A parser at a message boundary.
     #[must_use]
     pub const fn new(side: Side) -> Self {
-        Self { side }
+        Self::at(side, Place::Boundary)
     }
 
     /// A parser that does not know its place in the stream and looks for a plausible head.
     #[must_use]
     pub const fn searching(side: Side) -> Self {
-        Self { side }
+        Self::at(side, Place::Searching)
+    }
+
+    const fn at(side: Side, place: Place) -> Self {
+        let message = Message {
+            place,
+            offset: 0,
+            at: Timestamp::MIN,
+            body_bytes: 0,
+            body_seen_bytes: 0,
+            trailer_bytes: 0,
+            anomalies: Anomalies::NONE,
+        };
+        Self { side, is_after_blank_lines: false, held: None, message }
     }
 
     /// Takes from the front of `input` and tells what it found; `None` once `input` is used up.
@@ -34,44 +129,497 @@ impl MessageParser {
         input: &mut Input<'i>,
         answering: Answering,
     ) -> Option<MessageEvent<'p>> {
-        let _ = (input.take(0), input.take_gap(0), answering, self.side);
-        None
+        if self.held.is_some() && !matches!(self.message.place, Place::Head(_)) {
+            self.held = None;
+        }
+        loop {
+            match self.step(input, answering) {
+                Step::On => {}
+                Step::Done => return None,
+                Step::Event(event) => return Some(event),
+                Step::HeldHead => return Some(self.release(answering)),
+                Step::UnfinishedHead(anomalies) => {
+                    return Some(self.release_unfinished(anomalies, answering));
+                }
+            }
+        }
     }
 
     /// Tells what the end of the stream makes of an unfinished message; `None` once there is
     /// nothing left to tell, and the parser is at a boundary.
     ///
-    /// A body that the connection's end delimits is whole with [`Ending::Closed`] and early with
-    /// the others; every other body that is unfinished is early.
+    /// A response's body that the connection's end delimits is whole with [`Ending::Closed`] and
+    /// early with the others; every other message that is unfinished ends early. A message ends
+    /// with its last byte, so `at` shows in no event.
     pub fn finish(
         &mut self,
         ending: Ending,
         at: Timestamp,
         answering: Answering,
     ) -> Option<MessageEvent<'_>> {
-        let _ = (ending, at, answering, self.side);
-        None
+        let _ = at;
+        match self.message.place {
+            Place::Head(_) => {
+                return Some(self.release_unfinished(Anomalies::NONE, answering));
+            }
+            Place::Boundary | Place::Searching | Place::Found(_) => {
+                *self = Self::new(self.side);
+                return None;
+            }
+            Place::Ending(ended, _) => self.message.place = Place::Ending(ended, After::Boundary),
+            Place::Close if ending == Ending::Closed && self.side == Side::Response => {
+                self.message.place = Place::Ending(Ended::Whole, After::Boundary);
+            }
+            Place::Length(_) | Place::Chunked(_) | Place::Close => {
+                self.message.place = Place::Ending(Ended::Early, After::Boundary);
+            }
+        }
+        self.held = None;
+        self.message.end()
     }
 
     /// Gives up the current place: no `End` will come for a message that was begun, and from now
     /// on the parser looks for the next plausible head.
-    pub const fn search(&mut self) {}
+    pub fn search(&mut self) {
+        self.held = None;
+        self.is_after_blank_lines = false;
+        self.message.place = Place::Searching;
+    }
 
     /// Whether the parser is at a boundary with nothing of a message seen.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        true
+        matches!(self.message.place, Place::Boundary)
     }
 
     /// Whether the parser has lost its place and looks for a plausible head.
     #[must_use]
     pub const fn is_searching(&self) -> bool {
-        false
+        match self.message.place {
+            Place::Searching | Place::Found(_) => true,
+            Place::Head(trust) => !matches!(trust, Trust::Boundary),
+            _ => false,
+        }
     }
 
     /// Bytes of an unfinished head that are held.
     #[must_use]
-    pub const fn held_bytes(&self) -> usize {
-        0
+    pub fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.bytes.len())
+    }
+
+    fn step<'i>(&mut self, input: &mut Input<'i>, answering: Answering) -> Step<'i> {
+        if let Place::Ending(..) = self.message.place {
+            return self.message.end().map_or(Step::On, Step::Event);
+        }
+        if input.is_empty() {
+            return Step::Done;
+        }
+        match self.message.place {
+            Place::Boundary => self.begin(input, Trust::Boundary, answering),
+            Place::Found(trust) => self.begin(input, trust, answering),
+            Place::Searching => self.look(input),
+            Place::Head(trust) => self.collect(input, trust),
+            _ => self.message.body(input, self.side),
+        }
+    }
+
+    /// At the start of a message: reads a head in place, or begins to hold one.
+    fn begin<'i>(&mut self, input: &mut Input<'i>, trust: Trust, answering: Answering) -> Step<'i> {
+        let Some(&first) = input.bytes.first() else {
+            self.search();
+            return Step::On;
+        };
+        if matches!(first, b'\r' | b'\n') {
+            let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            let len = input.bytes.iter().take_while(|byte| is_line_end(byte)).count();
+            self.is_after_blank_lines = true;
+            return self.message.unparsed(input, len);
+        }
+        match head::read(self.side, input.bytes, trust) {
+            Found::Whole(reading) if reading.bytes.len() <= HEAD_BYTES_MAX => {
+                let mut origin = Origin::of(input, trust);
+                origin.header_bytes = u32::try_from(reading.bytes.len()).unwrap_or(u32::MAX);
+                if std::mem::take(&mut self.is_after_blank_lines) {
+                    origin.anomalies.add(Anomaly::LeadingBlankLines);
+                }
+                input.take(reading.bytes.len());
+                self.message.offset = input.offset;
+                Step::Event(MessageEvent::Head(self.message.open(reading, origin, answering)))
+            }
+            Found::Whole(_) | Found::Partial => {
+                let mut origin = Origin::of(input, trust);
+                if std::mem::take(&mut self.is_after_blank_lines) {
+                    origin.anomalies.add(Anomaly::LeadingBlankLines);
+                }
+                self.held = Some(Box::new(HeldHead::new(origin)));
+                self.message.place = Place::Head(trust);
+                Step::On
+            }
+            Found::Other => {
+                self.search();
+                Step::On
+            }
+        }
+    }
+
+    /// In an unknown place: passes over the bytes up to the next plausible head.
+    fn look<'i>(&mut self, input: &mut Input<'i>) -> Step<'i> {
+        if input.gap > 0 {
+            self.message.take_gap(input, u64::MAX);
+            return Step::On;
+        }
+        let Some((at, trust)) = search::find(self.side, input.bytes) else {
+            return self.message.unparsed(input, input.bytes.len());
+        };
+        self.message.place = Place::Found(trust);
+        if at == 0 { Step::On } else { self.message.unparsed(input, at) }
+    }
+
+    /// In a head that is split over packets: holds its bytes until it is whole.
+    fn collect<'i>(&mut self, input: &mut Input<'i>, trust: Trust) -> Step<'i> {
+        let Some(held) = self.held.as_deref_mut() else {
+            self.search();
+            return Step::On;
+        };
+        if input.gap > 0 {
+            let gap = gap_in(self.side);
+            return Step::UnfinishedHead([gap].into_iter().collect());
+        }
+        let known = held.origin.header_bytes;
+        let (taken, is_whole) = held.take(input.bytes);
+        if !held.is_plausible(self.side, trust, is_whole) {
+            // What this packet brought is looked at afresh, what came before is lost.
+            self.search();
+            return if known == 0 {
+                self.message.unparsed(input, taken)
+            } else {
+                Step::Event(MessageEvent::Unparsed(u64::from(known)))
+            };
+        }
+        held.origin.ended_at = held.origin.ended_at.max(input.at);
+        input.take(taken);
+        self.message.offset = input.offset;
+        if is_whole {
+            Step::HeldHead
+        } else if held.is_hopeless() {
+            Step::UnfinishedHead(Anomalies::NONE)
+        } else {
+            Step::On
+        }
+    }
+
+    /// Lends the held head, which is whole.
+    fn release(&mut self, answering: Answering) -> MessageEvent<'_> {
+        let Self { side, held, message, .. } = self;
+        let Some(held) = held.as_deref_mut() else { return MessageEvent::Unparsed(0) };
+        if held.origin.header_bytes as usize > held.bytes.len() {
+            held.keep_whole_lines();
+        }
+        // Each line was plausible when it came, so the boundary's rules suffice here.
+        let reading = match head::read(*side, &held.bytes, Trust::Boundary) {
+            Found::Whole(reading) => Some(reading),
+            _ => head::read_unfinished(*side, &held.bytes, Trust::Boundary),
+        };
+        match reading {
+            Some(reading) => MessageEvent::Head(message.open(reading, held.origin, answering)),
+            None => {
+                message.place = Place::Searching;
+                MessageEvent::Unparsed(u64::from(held.origin.header_bytes))
+            }
+        }
+    }
+
+    /// Lends what there is of the held head, to which nothing will be added; without a whole
+    /// start line its bytes belong to no message.
+    fn release_unfinished(
+        &mut self,
+        anomalies: Anomalies,
+        answering: Answering,
+    ) -> MessageEvent<'_> {
+        let Self { side, held, message, .. } = self;
+        let trust = match message.place {
+            Place::Head(trust) => trust,
+            _ => Trust::Boundary,
+        };
+        message.place = Place::Searching;
+        let Some(held) = held.as_deref_mut() else { return MessageEvent::Unparsed(0) };
+        match head::read_unfinished(*side, &held.bytes, trust) {
+            Some(reading) => {
+                held.origin.anomalies.add_all(anomalies);
+                held.origin.anomalies.add(Anomaly::UnfinishedHead);
+                let head = message.open(reading, held.origin, answering);
+                message.place = Place::Ending(Ended::Early, After::Searching);
+                MessageEvent::Head(head)
+            }
+            None => MessageEvent::Unparsed(u64::from(held.origin.header_bytes)),
+        }
+    }
+}
+
+impl Message {
+    /// Begins the message that `reading` is the head of.
+    fn open<'h>(&mut self, reading: Reading<'h>, origin: Origin, answering: Answering) -> Head<'h> {
+        let Reading { bytes, start, host, lengths, mut anomalies } = reading;
+        let body = lengths.decide(match start {
+            Start::Request { .. } => Sender::Request,
+            Start::Response { status } => Sender::Response(status, answering),
+        });
+        anomalies.add_all(body.anomalies);
+        anomalies.add_all(origin.anomalies);
+        self.place = match (body.framing, body.length) {
+            (Framing::None, _) if body.is_lost => Place::Ending(Ended::Early, After::Searching),
+            (Framing::Length, Some(length)) if length > 0 => Place::Length(length),
+            (Framing::Chunked, _) => Place::Chunked(Chunks::new()),
+            (Framing::Close, _) => Place::Close,
+            (Framing::None | Framing::Length | Framing::Tunnel, _) => {
+                Place::Ending(Ended::Whole, After::Boundary)
+            }
+        };
+        self.at = origin.ended_at;
+        self.body_bytes = 0;
+        self.body_seen_bytes = 0;
+        self.trailer_bytes = 0;
+        self.anomalies = Anomalies::NONE;
+        Head {
+            bytes,
+            start,
+            host,
+            framing: body.framing,
+            length: body.length,
+            offset: origin.offset,
+            acknowledged: origin.acknowledged,
+            begun_at: origin.begun_at,
+            ended_at: origin.ended_at,
+            header_bytes: origin.header_bytes,
+            anomalies,
+            found_by_search: origin.found_by_search,
+        }
+    }
+
+    /// In a body: takes what belongs to it.
+    fn body<'i>(&mut self, input: &mut Input<'i>, side: Side) -> Step<'i> {
+        if input.gap > 0 {
+            self.anomalies.add(gap_in(side));
+        }
+        match self.place {
+            Place::Length(left) => {
+                let (len, event) = self.run(input, left);
+                let is_gap = matches!(event, MessageEvent::BodyGap(_));
+                self.place = if len < left {
+                    Place::Length(left - len)
+                } else {
+                    let ended = if is_gap { Ended::TailLost } else { Ended::Whole };
+                    Place::Ending(ended, After::Boundary)
+                };
+                Step::Event(event)
+            }
+            Place::Close if side == Side::Request && input.gap > 0 => self.lose(),
+            Place::Close => Step::Event(self.run(input, u64::MAX).1),
+            Place::Chunked(mut chunks) => {
+                let step = self.chunk(&mut chunks, input);
+                self.trailer_bytes = chunks.trailer_bytes();
+                if matches!(self.place, Place::Chunked(_)) {
+                    self.place = Place::Chunked(chunks);
+                }
+                step
+            }
+            _ => Step::On,
+        }
+    }
+
+    /// In a chunked body: takes a run of data, or the framing up to the next one.
+    fn chunk<'i>(&mut self, chunks: &mut Chunks, input: &mut Input<'i>) -> Step<'i> {
+        if let Some(left) = chunks.data_left() {
+            let (len, event) = self.run(input, left);
+            chunks.take_data(len);
+            return Step::Event(event);
+        }
+        if input.gap > 0 {
+            return self.lose();
+        }
+        let (len, framed) = chunks.read(input.bytes, &mut self.anomalies);
+        if len > 0 {
+            input.take(len);
+            self.offset = input.offset;
+            self.at = self.at.max(input.at);
+        }
+        match framed {
+            Framed::On => Step::On,
+            Framed::End => {
+                self.place = Place::Ending(Ended::Whole, After::Boundary);
+                Step::On
+            }
+            Framed::Broken => {
+                self.anomalies.add(Anomaly::InvalidChunk);
+                self.lose()
+            }
+        }
+    }
+
+    /// Takes up to `left` bytes of the body, seen or not.
+    fn run<'i>(&mut self, input: &mut Input<'i>, left: u64) -> (u64, MessageEvent<'i>) {
+        let (len, event) = if input.gap > 0 {
+            let len = self.take_gap(input, left);
+            (len, MessageEvent::BodyGap(len))
+        } else {
+            let bytes = input.take(usize::try_from(left).unwrap_or(usize::MAX));
+            let len = bytes.len() as u64;
+            self.at = self.at.max(input.at);
+            self.body_seen_bytes = self.body_seen_bytes.saturating_add(len);
+            (len, MessageEvent::Body(bytes))
+        };
+        self.offset = input.offset;
+        self.body_bytes = self.body_bytes.saturating_add(len);
+        (len, event)
+    }
+
+    /// Ends the message because its framing is lost.
+    const fn lose<'i>(&mut self) -> Step<'i> {
+        self.place = Place::Ending(Ended::Early, After::Searching);
+        Step::On
+    }
+
+    /// Tells the end of the message and goes on to what follows it.
+    fn end<'i>(&mut self) -> Option<MessageEvent<'i>> {
+        let Place::Ending(ended, after) = self.place else { return None };
+        self.place = match after {
+            After::Boundary => Place::Boundary,
+            After::Searching => Place::Searching,
+        };
+        Some(MessageEvent::End(MessageEnd {
+            at: self.at,
+            offset: self.offset,
+            body_bytes: self.body_bytes,
+            body_seen_bytes: self.body_seen_bytes,
+            ended,
+            anomalies: self.anomalies,
+            trailer_bytes: self.trailer_bytes,
+        }))
+    }
+
+    fn take_gap(&mut self, input: &mut Input<'_>, len: u64) -> u64 {
+        let taken = input.take_gap(len);
+        self.offset = input.offset;
+        taken
+    }
+
+    fn unparsed<'i>(&mut self, input: &mut Input<'i>, len: usize) -> Step<'i> {
+        let len = input.take(len).len() as u64;
+        self.offset = input.offset;
+        Step::Event(MessageEvent::Unparsed(len))
+    }
+}
+
+/// Where a head came from.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    offset: u64,
+    acknowledged: u64,
+    begun_at: Timestamp,
+    ended_at: Timestamp,
+    header_bytes: u32,
+    found_by_search: bool,
+    anomalies: Anomalies,
+}
+
+impl Origin {
+    fn of(input: &Input<'_>, trust: Trust) -> Self {
+        Self {
+            offset: input.offset,
+            acknowledged: input.acknowledged,
+            begun_at: input.at,
+            ended_at: input.at,
+            header_bytes: 0,
+            found_by_search: trust != Trust::Boundary,
+            anomalies: Anomalies::NONE,
+        }
+    }
+}
+
+/// A head that is split over packets.
+#[derive(Debug)]
+struct HeldHead {
+    /// Its first bytes, up to [`HEAD_BYTES_MAX`].
+    bytes: Vec<u8>,
+    origin: Origin,
+    line_end: LineEnd,
+    /// Length of the start line with its end, once that is whole.
+    start_line: Option<usize>,
+    /// How much had been read when a head found by searching was last checked.
+    checked: usize,
+}
+
+impl HeldHead {
+    const fn new(origin: Origin) -> Self {
+        Self { bytes: Vec::new(), origin, line_end: LineEnd::None, start_line: None, checked: 0 }
+    }
+
+    /// Takes from the front of `bytes` what belongs to the head: how many, and whether it is
+    /// whole with them.
+    fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let (end, line_end) = head::find_end(self.line_end, bytes);
+        self.line_end = line_end;
+        let taken = bytes.split_at(end.unwrap_or(bytes.len())).0;
+        let room = HEAD_BYTES_MAX.saturating_sub(self.bytes.len());
+        let kept = taken.split_at(room.min(taken.len())).0;
+        if self.start_line.is_none() {
+            self.start_line = memchr(b'\n', kept).map(|at| self.bytes.len() + at + 1);
+        }
+        self.bytes.extend_from_slice(kept);
+        let len = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+        self.origin.header_bytes = self.origin.header_bytes.saturating_add(len);
+        if self.bytes.len() < self.origin.header_bytes as usize {
+            self.origin.anomalies.add(Anomaly::HeadTooLong);
+        }
+        (taken.len(), end.is_some())
+    }
+
+    /// Whether what is held may still be a head. Each part is looked at a bounded number of
+    /// times, however the head is split.
+    fn is_plausible(&mut self, side: Side, trust: Trust, is_whole: bool) -> bool {
+        match self.start_line {
+            None if self.checked > METHOD_BYTES_MAX && trust == Trust::Boundary => return true,
+            None => {
+                self.checked = self.bytes.len();
+                return head::may_begin(side, &self.bytes, trust);
+            }
+            Some(len) if self.checked < len => {
+                let is_split = self.checked > 0;
+                self.checked = len;
+                let is_safe =
+                    trust == Trust::Boundary || !is_split || head::is_in_use(side, &self.bytes);
+                if !is_safe || !head::may_begin(side, &self.bytes, trust) {
+                    return false;
+                }
+            }
+            Some(_) => {}
+        }
+        if trust == Trust::Boundary || !is_whole && self.bytes.len() / 2 < self.checked {
+            return true;
+        }
+        self.checked = self.bytes.len();
+        !matches!(head::read(side, &self.bytes, trust), Found::Other)
+    }
+
+    /// Whether so much came without an end that none is awaited any more.
+    fn is_hopeless(&self) -> bool {
+        let skipped = u64::from(self.origin.header_bytes).saturating_sub(self.bytes.len() as u64);
+        skipped > HEAD_SKIPPED_BYTES_MAX
+            || self.start_line.is_none() && self.bytes.len() >= HEAD_BYTES_MAX
+    }
+
+    /// Drops the line that the bound cut.
+    fn keep_whole_lines(&mut self) {
+        let len = memchr::memrchr(b'\n', &self.bytes).map_or(0, |at| at + 1);
+        self.bytes.truncate(len);
+    }
+}
+
+/// The anomaly of a gap in a message of that side.
+const fn gap_in(side: Side) -> Anomaly {
+    match side {
+        Side::Request => Anomaly::GapInRequest,
+        Side::Response => Anomaly::GapInResponse,
     }
 }
