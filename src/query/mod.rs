@@ -1,1 +1,3 @@
-//! Under construction.
+//! Questions asked of a store of segments, or of a capture read on the spot.
+
+pub mod text;
