@@ -83,3 +83,6 @@ pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
 pub const CONTENT_CODINGS_MAX: usize = 3;
+
+/// How deep the parentheses and negations of a filter may nest: reading one recurses.
+pub const FILTER_DEPTH_MAX: usize = 64;
