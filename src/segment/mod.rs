@@ -1,1 +1,17 @@
-//! Under construction.
+//! Files of exchanges: blocks of columns, written through a map, sealed by rename, read back
+//! block by block.
+
+mod block;
+mod format;
+mod map;
+mod reader;
+mod store;
+mod summary;
+mod writer;
+
+pub use block::{Block, BlockBuilder, EncodedBlock};
+pub use format::{BlockInfo, Damage, Part, Place, SegmentError};
+pub use reader::Segment;
+pub use store::{Repaired, Store, repair};
+pub use summary::{GroupKey, GroupStats, Latencies, Metric, Summary};
+pub use writer::{About, SegmentWriter};
