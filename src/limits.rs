@@ -83,3 +83,6 @@ pub const DECODED_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Most content codings undone on one body (RFC 9110 section 8.4 allows a list).
 pub const CONTENT_CODINGS_MAX: usize = 3;
+
+/// Longest method that a group keeps, in bytes; a longer one is cut. Registered ones end at 17.
+pub const METHOD_BYTES_MAX: usize = 32;

@@ -2,7 +2,10 @@
 //! block by block.
 
 mod block;
+mod column;
+mod cursor;
 mod format;
+mod latencies;
 mod map;
 mod reader;
 mod store;
@@ -11,7 +14,8 @@ mod writer;
 
 pub use block::{Block, BlockBuilder, EncodedBlock};
 pub use format::{BlockInfo, Damage, Part, Place, SegmentError};
+pub use latencies::Latencies;
 pub use reader::Segment;
 pub use store::{Repaired, Store, repair};
-pub use summary::{GroupKey, GroupStats, Latencies, Metric, Summary};
+pub use summary::{GroupKey, GroupStats, Metric, Summary};
 pub use writer::{About, SegmentWriter};
