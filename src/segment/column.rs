@@ -166,18 +166,19 @@ impl ColumnEncoder {
             let mut at = slot(value);
             loop {
                 let Some(place) = self.slots.get_mut(at) else { return false };
-                match self.distinct.get_mut(usize::from(*place).wrapping_sub(1)) {
-                    Some((held, count)) if *held == value => {
+                let position = usize::from(*place).wrapping_sub(1);
+                if let Some((held, count)) = self.distinct.get_mut(position) {
+                    if *held == value {
                         *count += 1;
                         break;
                     }
-                    Some(_) => at = (at + 1) % SLOTS,
-                    None if self.distinct.len() == DISTINCT_MAX => return false,
-                    None => {
-                        self.distinct.push((value, 1));
-                        *place = u16::try_from(self.distinct.len()).unwrap_or(0);
-                        break;
-                    }
+                    at = (at + 1) % SLOTS;
+                } else if self.distinct.len() == DISTINCT_MAX {
+                    return false;
+                } else {
+                    self.distinct.push((value, 1));
+                    *place = u16::try_from(self.distinct.len()).unwrap_or(0);
+                    break;
                 }
             }
         }
