@@ -86,3 +86,6 @@ pub const CONTENT_CODINGS_MAX: usize = 3;
 
 /// How deep the parentheses and negations of a filter may nest: reading one recurses.
 pub const FILTER_DEPTH_MAX: usize = 64;
+
+/// Longest method that a group keeps, in bytes; a longer one is cut. Registered ones end at 17.
+pub const METHOD_BYTES_MAX: usize = 32;

@@ -6,21 +6,8 @@ use crate::anomaly::Anomaly;
 use crate::exchange::{Facts, State};
 use crate::http::{Framing, lines};
 use crate::query::text::{self, Text};
+use crate::segment::BlockInfo;
 use crate::time::Timestamp;
-
-/// What is known of all exchanges of a block, or of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockBounds {
-    /// The earliest start.
-    pub start_min: Timestamp,
-    /// The latest start.
-    pub start_max: Timestamp,
-    /// The largest total in nanoseconds; `None` where no exchange has one.
-    pub total_max_ns: Option<u64>,
-    /// One bit a status class: bit 5 where there is a 5xx, bit 0 where there is an exchange
-    /// without a response.
-    pub classes: u16,
-}
 
 /// What has to be at hand to answer, cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,23 +121,23 @@ impl Expression {
         }
     }
 
-    /// What can come out for an exchange within `bounds`.
-    pub(super) fn within(&self, bounds: &BlockBounds) -> Possible {
+    /// What can come out for an exchange in a block of which this is known.
+    pub(super) fn within(&self, info: &BlockInfo) -> Possible {
         match self {
-            Self::All(parts) => parts.iter().map(|part| part.within(bounds)).fold(
+            Self::All(parts) => parts.iter().map(|part| part.within(info)).fold(
                 Possible { yes: true, no: false },
                 |all, part| Possible { yes: all.yes && part.yes, no: all.no || part.no },
             ),
             Self::Any(parts) => {
-                parts.iter().map(|part| part.within(bounds)).fold(Possible::NEVER, |any, part| {
+                parts.iter().map(|part| part.within(info)).fold(Possible::NEVER, |any, part| {
                     Possible { yes: any.yes || part.yes, no: any.no && part.no }
                 })
             }
             Self::Not(part) => {
-                let Possible { yes, no } = part.within(bounds);
+                let Possible { yes, no } = part.within(info);
                 Possible { yes: no, no: yes }
             }
-            Self::Test(test) => test.within(bounds),
+            Self::Test(test) => test.within(info),
         }
     }
 }
@@ -211,42 +198,50 @@ impl Test {
         }
     }
 
-    fn within(&self, bounds: &BlockBounds) -> Possible {
+    fn within(&self, info: &BlockInfo) -> Possible {
         match self {
-            Self::Start(comparison, at) => {
-                comparison.over(&bounds.start_min, &bounds.start_max, at)
-            }
-            Self::Number(Number::Phase(crate::query::Metric::Total), comparison, value) => {
-                let Some(total_max_ns) = bounds.total_max_ns else { return Possible::NEVER };
+            Self::Start(comparison, at) => comparison.over(&info.first_start, &info.last_start, at),
+            Self::Number(Number::Phase(crate::segment::Metric::Total), comparison, value) => {
                 // Some exchange may have no total, so that "no" is always possible.
-                Possible { no: true, ..comparison.over(&0, &total_max_ns, value) }
+                Possible { no: true, ..comparison.over(&0, &info.total_ns_max, value) }
             }
             Self::Number(number @ (Number::Status | Number::Class), comparison, value) => {
                 let width = if *number == Number::Status { 100 } else { 1 };
-                bounds.over_classes(|class| {
+                over_classes(info.classes, |class| {
                     comparison.over(&(class * width), &(class * width + width - 1), value)
                 })
             }
             Self::HasNumber(Number::Status | Number::Class) => {
-                bounds.over_classes(|_| Possible { yes: true, no: false })
+                over_classes(info.classes, |_| Possible { yes: true, no: false })
+            }
+            Self::State(state, sense) => {
+                let bit = 1 << *state as u8;
+                let others = Possible { yes: info.states & !bit != 0, no: info.states & bit != 0 };
+                match sense {
+                    Sense::Is => Possible { yes: others.no, no: others.yes },
+                    Sense::IsNot => others,
+                }
+            }
+            Self::Text(TextField::Route, Pattern::Exactly(route), Sense::Is) => {
+                let pattern = std::str::from_utf8(route).ok().and_then(|text| text.split_once(' '));
+                let may = pattern.is_none_or(|(_, pattern)| info.may_have_route(pattern));
+                Possible { yes: may, no: true }
             }
             _ => Possible::EITHER,
         }
     }
 }
 
-impl BlockBounds {
-    /// What can come out where a test is asked of each class that occurs; it is false where no
-    /// response was seen.
-    fn over_classes(&self, test: impl Fn(u64) -> Possible) -> Possible {
-        let mut possible = Possible { yes: false, no: self.classes & 1 != 0 };
-        for class in (1..16).filter(|class| self.classes >> class & 1 != 0) {
-            let Possible { yes, no } = test(class);
-            possible.yes |= yes;
-            possible.no |= no;
-        }
-        possible
+/// What can come out where a test is asked of each class that occurs (bit 5 for 5xx); it is false
+/// where no response was seen (bit 0).
+fn over_classes(classes: u16, test: impl Fn(u64) -> Possible) -> Possible {
+    let mut possible = Possible { yes: false, no: classes & 1 != 0 };
+    for class in (1..16).filter(|class| classes >> class & 1 != 0) {
+        let Possible { yes, no } = test(class);
+        possible.yes |= yes;
+        possible.no |= no;
     }
+    possible
 }
 
 impl TextField {

@@ -2,7 +2,7 @@
 
 use crate::exchange::{Facts, MessageFacts};
 use crate::packet::Endpoint;
-use crate::query::metric::Metric;
+use crate::segment::Metric;
 
 /// Which message of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,8 @@ impl Field {
 /// A phase by its name in JSON: `total`, `total_ns`, `timing.total_ns`.
 fn phase(name: &str) -> Option<Metric> {
     let name = name.strip_prefix("timing.").unwrap_or(name);
-    Metric::from_name(name.strip_suffix("_ns").unwrap_or(name))
+    let name = name.strip_suffix("_ns").unwrap_or(name);
+    Metric::ALL.into_iter().find(|metric| metric.name() == name)
 }
 
 fn message(name: &str) -> Option<(Side, &str)> {

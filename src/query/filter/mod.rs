@@ -17,11 +17,11 @@ use std::fmt;
 
 pub use error::FilterError;
 
-pub use expression::BlockBounds;
 use expression::{Expression, Need};
 
 use crate::exchange::Facts;
 use crate::query::text::Text;
+use crate::segment::BlockInfo;
 
 /// A question with the answer yes or no, asked of one exchange after the other.
 #[derive(Clone, Debug, Default)]
@@ -70,10 +70,10 @@ impl Filter {
         self.expression.need() >= Need::Heads
     }
 
-    /// Whether some exchange within these bounds could pass. `false` is certain.
+    /// Whether some exchange of a block could pass. `false` is certain.
     #[must_use]
-    pub fn could_match(&self, bounds: &BlockBounds) -> bool {
-        self.expression.within(bounds).yes
+    pub fn could_match(&self, info: &BlockInfo) -> bool {
+        self.expression.within(info).yes
     }
 }
 

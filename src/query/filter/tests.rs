@@ -8,6 +8,7 @@ use crate::exchange::{ConnectionKey, Exchange, MessageFacts, State, Timing};
 use crate::http::Framing;
 use crate::packet::Endpoint;
 use crate::query::text::ExchangeText;
+use crate::segment::BlockInfo;
 use crate::time::Timestamp;
 
 fn sample() -> Exchange {
@@ -371,6 +372,8 @@ fn any_expression() -> impl Strategy<Value = String> {
         Just("status".to_owned()),
         Just("total".to_owned()),
         Just("suspect".to_owned()),
+        Just("state = open".to_owned()),
+        Just("state != complete".to_owned()),
         Just("status in {}".to_owned()),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
@@ -382,10 +385,22 @@ fn any_expression() -> impl Strategy<Value = String> {
     })
 }
 
+fn info_of(block: &[Facts]) -> BlockInfo {
+    BlockInfo {
+        first_start: block.iter().map(|facts| facts.start).min().expect("not empty"),
+        last_start: block.iter().map(|facts| facts.start).max().expect("not empty"),
+        total_ns_max: block.iter().filter_map(|facts| facts.timing.total_ns).max().unwrap_or(0),
+        classes: block.iter().fold(0, |classes, facts| classes | 1 << facts.class()),
+        states: block.iter().fold(0, |states, facts| states | 1 << facts.state as u8),
+        ..BlockInfo::default()
+    }
+}
+
 fn any_facts() -> impl Strategy<Value = Facts> {
     let status = prop_oneof![Just(0_u16), 100..700_u16];
-    (0..20_i64, status, prop::option::of(0..50_u64), 0..3_u32).prop_map(
-        |(start, status, total_ns, index)| Facts {
+    (0..20_i64, status, prop::option::of(0..50_u64), 0..3_u32, 0..5_usize).prop_map(
+        |(start, status, total_ns, index, state)| Facts {
+            state: State::ALL[state],
             start: Timestamp::from_nanos(start),
             status,
             index,
@@ -428,26 +443,23 @@ proptest! {
         block in prop::collection::vec(any_facts(), 1..6),
     ) {
         let filter = Filter::parse(&expression).expect("readable");
-        let bounds = BlockBounds {
-            start_min: block.iter().map(|facts| facts.start).min().expect("not empty"),
-            start_max: block.iter().map(|facts| facts.start).max().expect("not empty"),
-            total_max_ns: block.iter().filter_map(|facts| facts.timing.total_ns).max(),
-            classes: block.iter().fold(0, |classes, facts| classes | 1 << facts.class()),
-        };
+        let info = info_of(&block);
         let exchange = Exchange::default();
         let found =
             block.iter().any(|facts| filter.matches(facts, &mut ExchangeText::new(&exchange)));
-        prop_assert!(filter.could_match(&bounds) || !found, "{}", expression);
+        prop_assert!(filter.could_match(&info) || !found, "{}", expression);
     }
 }
 
 #[test]
 fn bounds_do_rule_blocks_out() {
-    let bounds = BlockBounds {
-        start_min: Timestamp::from_nanos(10),
-        start_max: Timestamp::from_nanos(20),
-        total_max_ns: Some(1000),
+    let info = BlockInfo {
+        first_start: Timestamp::from_nanos(10),
+        last_start: Timestamp::from_nanos(20),
+        total_ns_max: 1000,
         classes: 1 << 2 | 1 << 4,
+        states: 1 << State::Complete as u8 | 1 << State::Truncated as u8,
+        ..BlockInfo::default()
     };
     for (expression, expected) in [
         ("status >= 500", false),
@@ -460,8 +472,11 @@ fn bounds_do_rule_blocks_out() {
         ("start > 1970-01-01T00:00:01Z", false),
         ("start > 1970-01-01T00:00:01Z or method = GET", true),
         ("status = 200 and total > 2us", false),
+        ("state = open", false),
+        ("state in {open, truncated}", true),
+        ("state != complete and state != truncated", true),
     ] {
         let filter = Filter::parse(expression).expect("readable");
-        assert_eq!(filter.could_match(&bounds), expected, "{expression}");
+        assert_eq!(filter.could_match(&info), expected, "{expression}");
     }
 }
