@@ -138,3 +138,8 @@ pub const SEARCHED_METHOD_BYTES_MAX: usize = 32;
 /// How far before its version the request line of a request found by searching may begin, in
 /// bytes: what most servers accept.
 pub const SEARCHED_LINE_BYTES_MAX: usize = 8192;
+/// How deep the parentheses and negations of a filter may nest: reading one recurses.
+pub const FILTER_DEPTH_MAX: usize = 64;
+
+/// Longest method that a group keeps, in bytes; a longer one is cut. Registered ones end at 17.
+pub const METHOD_BYTES_MAX: usize = 32;

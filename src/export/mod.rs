@@ -1,1 +1,4 @@
-//! Under construction.
+//! Answers for programs: JSON Lines and the other formats.
+
+pub mod json;
+pub mod jsonl;

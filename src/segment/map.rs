@@ -1,0 +1,1 @@
+//! Mappings of segment files: the one place of the storage side with `unsafe`.

@@ -1,0 +1,475 @@
+//! What `latency` reads instead of exchanges: counts and histograms by server, method, route and
+//! status class.
+
+use std::cmp::Ordering;
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use crate::exchange::{Exchange, Facts, MessageFacts, State, Timing};
+use crate::http::lines;
+use crate::limits::{GROUPS_MAX, METHOD_BYTES_MAX};
+use crate::packet::Endpoint;
+use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
+use crate::segment::latencies::Latencies;
+
+/// A time of an exchange that percentiles can be asked of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Metric {
+    /// First byte of the request to last byte of the response.
+    #[default]
+    Total,
+    /// Last byte of the request to first byte of the response.
+    Wait,
+    /// The part of `wait` in which an earlier response was due.
+    Blocked,
+    /// First byte of the request to its last.
+    Send,
+    /// First byte of the response to its last.
+    Receive,
+    /// SYN to the end of the handshake.
+    Connect,
+}
+
+impl Metric {
+    /// Every metric, in the order of its value.
+    pub const ALL: [Self; 6] =
+        [Self::Total, Self::Wait, Self::Blocked, Self::Send, Self::Receive, Self::Connect];
+
+    /// Its name on the command line and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Wait => "wait",
+            Self::Blocked => "blocked",
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Connect => "connect",
+        }
+    }
+
+    /// Its value among an exchange's times, in nanoseconds.
+    #[must_use]
+    pub const fn of(self, timing: &Timing) -> Option<u64> {
+        match self {
+            Self::Total => timing.total_ns,
+            Self::Wait => timing.wait_ns,
+            Self::Blocked => timing.blocked_ns,
+            Self::Send => timing.send_ns,
+            Self::Receive => timing.receive_ns,
+            Self::Connect => timing.connect_ns,
+        }
+    }
+}
+
+/// Which exchanges a group holds. Ordered by the length of the route first: where there are too
+/// many groups, short routes stay, because those that a stranger makes up by the thousand are long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupKey {
+    /// Who answered.
+    pub server: Endpoint,
+    /// The method, cut to [`METHOD_BYTES_MAX`] bytes; empty without request.
+    pub method: Vec<u8>,
+    /// The route pattern, without the method; empty without request.
+    pub route: String,
+    /// First digit of the status; 0 where no response was seen.
+    pub class: u8,
+}
+
+impl GroupKey {
+    fn as_ref(&self) -> KeyRef<'_> {
+        KeyRef {
+            route_len: self.route.len(),
+            route: &self.route,
+            method: &self.method,
+            server: self.server,
+            class: self.class,
+        }
+    }
+}
+
+impl PartialOrd for GroupKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for GroupKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_ref().cmp(&other.as_ref())
+    }
+}
+
+/// A key that is only looked up; its fields stand in the order that decides.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct KeyRef<'a> {
+    route_len: usize,
+    route: &'a str,
+    method: &'a [u8],
+    server: Endpoint,
+    class: u8,
+}
+
+impl From<&KeyRef<'_>> for GroupKey {
+    fn from(key: &KeyRef<'_>) -> Self {
+        Self {
+            server: key.server,
+            method: key.method.to_vec(),
+            route: key.route.to_owned(),
+            class: key.class,
+        }
+    }
+}
+
+/// What is known of a group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupStats {
+    /// Exchanges by state, in the order of [`State::ALL`].
+    pub states: [u64; State::ALL.len()],
+    /// Of the complete ones: those touched by a gap, whose times are suspect.
+    pub suspect: u64,
+    /// Exchanges of any state whose status is 500 or more.
+    pub errors: u64,
+    /// Sum of the request bodies, in bytes.
+    pub request_body_bytes: u64,
+    /// Sum of the response bodies, in bytes.
+    pub response_body_bytes: u64,
+    latencies: [Latencies; Metric::ALL.len()],
+}
+
+impl GroupStats {
+    /// Adds one exchange.
+    pub fn record(&mut self, facts: &Facts) {
+        let complete = facts.state == State::Complete;
+        if let Some(count) = self.states.get_mut(facts.state as usize) {
+            *count = count.saturating_add(1);
+        }
+        self.suspect =
+            self.suspect.saturating_add(u64::from(complete && facts.anomalies.is_suspect()));
+        self.errors = self.errors.saturating_add(u64::from(facts.status >= 500));
+        let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
+        self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
+        self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
+        if complete {
+            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
+                if let Some(ns) = metric.of(&facts.timing) {
+                    latencies.record(ns);
+                }
+            }
+        }
+    }
+
+    /// Adds every exchange of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counters_mut().into_iter().zip(other.counters()) {
+            *count = count.saturating_add(more);
+        }
+        for (latencies, more) in self.latencies.iter_mut().zip(&other.latencies) {
+            latencies.merge(more);
+        }
+    }
+
+    /// How many exchanges, whatever their state.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.states.iter().fold(0, |sum, &count| sum.saturating_add(count))
+    }
+
+    /// How many exchanges of that state.
+    #[must_use]
+    pub fn state(&self, state: State) -> u64 {
+        self.states.get(state as usize).copied().unwrap_or(0)
+    }
+
+    /// The times of the complete exchanges.
+    #[must_use]
+    pub fn latencies(&self, metric: Metric) -> &Latencies {
+        let [total, wait, blocked, send, receive, connect] = &self.latencies;
+        match metric {
+            Metric::Total => total,
+            Metric::Wait => wait,
+            Metric::Blocked => blocked,
+            Metric::Send => send,
+            Metric::Receive => receive,
+            Metric::Connect => connect,
+        }
+    }
+
+    /// The counters in the order of the file.
+    fn counters(&self) -> [u64; 9] {
+        let mut copy = [0; 9];
+        let [states @ .., suspect, errors, request, response] = &mut copy;
+        states.copy_from_slice(&self.states);
+        *suspect = self.suspect;
+        *errors = self.errors;
+        *request = self.request_body_bytes;
+        *response = self.response_body_bytes;
+        copy
+    }
+
+    fn counters_mut(&mut self) -> [&mut u64; 9] {
+        let [complete, truncated, unanswered, open, orphan] = &mut self.states;
+        [
+            complete,
+            truncated,
+            unanswered,
+            open,
+            orphan,
+            &mut self.suspect,
+            &mut self.errors,
+            &mut self.request_body_bytes,
+            &mut self.response_body_bytes,
+        ]
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.counters().into_iter().for_each(|count| put_varint(out, count));
+        self.latencies.iter().for_each(|latencies| latencies.encode(out));
+    }
+
+    fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
+        let mut read = Self::default();
+        for count in read.counters_mut() {
+            *count = cursor.varint()?;
+        }
+        for latencies in &mut read.latencies {
+            *latencies = Latencies::decode(cursor)?;
+        }
+        Ok(read)
+    }
+}
+
+/// Groups of exchanges, at most [`GROUPS_MAX`]: beyond it those that come last in the order of
+/// [`GroupKey`] go to `other`. Since the first ones of a whole are among the first ones of every
+/// part of it, the result depends on neither the order of recording nor that of merging.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    groups: HashTable<(GroupKey, GroupStats)>,
+    hasher: RandomState,
+    /// The last key of `groups` where they are full.
+    last: Option<GroupKey>,
+    other: Option<Box<GroupStats>>,
+}
+
+impl Summary {
+    /// Adds one exchange; the method is read from the request's head.
+    pub fn record(&mut self, exchange: &Exchange) {
+        let method = lines::request_line(&exchange.request.head).method;
+        self.record_facts(&exchange.facts, method, &exchange.route);
+    }
+
+    /// Adds one exchange by its numbers, its method and its route pattern (without the method).
+    pub fn record_facts(&mut self, facts: &Facts, method: &[u8], route: &str) {
+        let key = KeyRef {
+            route_len: route.len(),
+            route,
+            method: method.get(..METHOD_BYTES_MAX).unwrap_or(method),
+            server: facts.connection.server,
+            class: facts.class(),
+        };
+        self.place(key).record(facts);
+    }
+
+    /// Adds everything of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, stats) in &other.groups {
+            self.place(key.as_ref()).merge(stats);
+        }
+        if let Some(stats) = &other.other {
+            self.other.get_or_insert_default().merge(stats);
+        }
+    }
+
+    /// Adds a group.
+    pub(super) fn add(&mut self, key: &GroupKey, stats: &GroupStats) {
+        self.place(key.as_ref()).merge(stats);
+    }
+
+    /// The groups in the order of their keys: shortest route first, then by route, method,
+    /// server, class.
+    pub fn groups(&self) -> impl Iterator<Item = (&GroupKey, &GroupStats)> {
+        let mut groups: Vec<_> = self.groups.iter().map(|(key, stats)| (key, stats)).collect();
+        groups.sort_unstable_by_key(|&(key, _)| key);
+        groups.into_iter()
+    }
+
+    /// What found no room among the groups; `None` where all did.
+    #[must_use]
+    pub fn other(&self) -> Option<&GroupStats> {
+        self.other.as_deref()
+    }
+
+    fn has(&self, key: KeyRef<'_>) -> bool {
+        let hash = self.hasher.hash_one(key);
+        self.groups.find(hash, |(held, _)| held.as_ref() == key).is_some()
+    }
+
+    /// The stats in which an exchange of that key counts.
+    fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
+        if self.groups.len() >= GROUPS_MAX && !self.has(key) {
+            let last = self
+                .last
+                .take()
+                .or_else(|| self.groups.iter().map(|(held, _)| held).max().cloned());
+            if let Some(last) = last {
+                if key > last.as_ref() {
+                    self.last = Some(last);
+                    return self.other.get_or_insert_default();
+                }
+                let hash = self.hasher.hash_one(last.as_ref());
+                if let Ok(found) = self.groups.find_entry(hash, |(held, _)| *held == last) {
+                    let ((_, evicted), _) = found.remove();
+                    self.other.get_or_insert_default().merge(&evicted);
+                }
+            }
+        }
+        let hash = self.hasher.hash_one(key);
+        let same = |(held, _): &(GroupKey, GroupStats)| held.as_ref() == key;
+        let rehash = |(held, _): &(GroupKey, GroupStats)| self.hasher.hash_one(held.as_ref());
+        let entry = self.groups.entry(hash, same, rehash);
+        &mut entry.or_insert_with(|| (GroupKey::from(&key), GroupStats::default())).into_mut().1
+    }
+
+    /// Writes it: the groups by key, then whether there are others, and they.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, self.groups.len() as u64);
+        for (key, stats) in self.groups() {
+            out.extend_from_slice(&key.server.octets());
+            out.extend_from_slice(&key.server.port().to_le_bytes());
+            put_bytes(&mut out, &key.method);
+            put_bytes(&mut out, key.route.as_bytes());
+            out.push(key.class);
+            stats.encode(&mut out);
+        }
+        out.push(u8::from(self.other.is_some()));
+        if let Some(other) = &self.other {
+            other.encode(&mut out);
+        }
+        out
+    }
+
+    /// Reads what [`Summary::encode`] wrote.
+    ///
+    /// # Errors
+    /// Where the bytes are something else: what was expected and found.
+    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let mut cursor = Cursor::new(bytes);
+        let mut read = Self::default();
+        for _ in 0..cursor.count()? {
+            let octets = cursor.octets()?;
+            let server = Endpoint::v6(octets, cursor.u16()?);
+            let method = cursor.bytes()?.to_vec();
+            let route = cursor.text()?.to_owned();
+            let class = cursor.u8()?;
+            let stats = GroupStats::decode(&mut cursor)?;
+            read.add(&GroupKey { server, method, route, class }, &stats);
+        }
+        match cursor.u8()? {
+            0 => {}
+            1 => read.other.get_or_insert_default().merge(&GroupStats::decode(&mut cursor)?),
+            found => return Err(format!("0 or 1 expected, {found} found")),
+        }
+        cursor.end()?;
+        Ok(read)
+    }
+}
+
+impl PartialEq for Summary {
+    fn eq(&self, other: &Self) -> bool {
+        self.groups().eq(other.groups()) && self.other == other.other
+    }
+}
+
+impl Eq for Summary {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::anomaly::{Anomalies, Anomaly};
+
+    /// An exchange by a few numbers: which route, class and state, and how long it took.
+    type Sample = (usize, u16, usize, u64);
+
+    fn record(summary: &mut Summary, &(route, status, state, total): &Sample) {
+        let mut facts = Facts {
+            state: State::ALL[state],
+            status,
+            response: Some(MessageFacts { body_bytes: total % 1000, ..MessageFacts::default() }),
+            ..Facts::default()
+        };
+        facts.timing.total_ns = Some(total);
+        facts.timing.wait_ns = total.checked_sub(3);
+        if total % 7 == 0 {
+            facts.anomalies.add(Anomaly::GapInResponse);
+        }
+        summary.record_facts(&facts, b"GET", &format!("/{}", "x".repeat(route)));
+    }
+
+    fn of(samples: &[Sample]) -> Summary {
+        let mut summary = Summary::default();
+        samples.iter().for_each(|sample| record(&mut summary, sample));
+        summary
+    }
+
+    fn samples(routes: usize, most: usize) -> impl Strategy<Value = Vec<Sample>> {
+        proptest::collection::vec((0..routes, 0_u16..1000, 0_usize..5, any::<u64>()), 0..most)
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_merges_to_the_same_even_past_the_bound(
+            all in samples(300, 3000),
+            at in 0.0..1.0_f64,
+        ) {
+            let whole = of(&all);
+            let (one, two) = all.split_at((all.len() as f64 * at) as usize);
+            let mut backwards = of(two);
+            backwards.merge(&of(one));
+            prop_assert_eq!(&whole, &backwards);
+            let bytes = whole.encode();
+            prop_assert_eq!(&bytes, &backwards.encode());
+            prop_assert_eq!(Summary::decode(&bytes), Ok(whole));
+        }
+
+        #[test]
+        fn garbage_is_refused_quietly(bytes: Vec<u8>) {
+            let _ = Summary::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn too_many_groups_go_to_other_and_none_is_lost() {
+        // Thirty statuses to a route make ten classes of it: 2000 groups, twice the bound.
+        let all: Vec<Sample> =
+            (0..4000).map(|n| (n % 200, (n / 200 % 10) as u16 * 100, 0, n as u64)).collect();
+        let summary = of(&all);
+        assert_eq!(summary.groups().count(), GROUPS_MAX);
+        let longest = summary.groups().map(|(key, _)| key.route.len()).max();
+        assert_eq!(longest, Some(100), "the short routes stay");
+        let kept: u64 = summary.groups().map(|(_, stats)| stats.total()).sum();
+        assert_eq!(kept + summary.other().unwrap().total(), 4000);
+        let reversed = of(&all.into_iter().rev().collect::<Vec<_>>());
+        assert_eq!(summary, reversed);
+    }
+
+    #[test]
+    fn stats_count_states_errors_and_what_is_suspect() {
+        let mut stats = GroupStats::default();
+        let mut facts = Facts { status: 503, ..Facts::default() };
+        facts.timing.total_ns = Some(9);
+        facts.anomalies = Anomalies::from_iter([Anomaly::GapInRequest]);
+        stats.record(&facts);
+        facts.state = State::Truncated;
+        stats.record(&facts);
+        assert_eq!((stats.total(), stats.state(State::Complete), stats.errors), (2, 1, 2));
+        assert_eq!(stats.suspect, 1, "a truncated exchange has no time to suspect");
+        assert_eq!(stats.latencies(Metric::Total).count(), 1);
+    }
+}
