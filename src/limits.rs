@@ -126,7 +126,7 @@ pub const READ_AHEAD_BYTES: usize = 128 << 10;
 /// nanoseconds: far less than identifiers of one pair of hosts take to come round again.
 pub const FRAGMENT_COPY_NS: u64 = 1_000_000_000;
 /// Longest method at a message boundary, in bytes; the longest registered one has 17.
-pub const METHOD_BYTES_MAX: usize = 255;
+pub const METHOD_TOKEN_BYTES_MAX: usize = 255;
 
 /// Bytes of a head beyond [`HEAD_BYTES_MAX`] that are skipped before its end is given up.
 pub const HEAD_SKIPPED_BYTES_MAX: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use crate::http::event::{Side, Start};
 use crate::http::length::{Fold, LengthFields};
 use crate::http::lines;
 use crate::limits::{
-    HEADER_FIELDS_MAX, METHOD_BYTES_MAX, SEARCHED_LINE_BYTES_MAX, SEARCHED_METHOD_BYTES_MAX,
+    HEADER_FIELDS_MAX, METHOD_TOKEN_BYTES_MAX, SEARCHED_LINE_BYTES_MAX, SEARCHED_METHOD_BYTES_MAX,
 };
 
 /// Fields that the fast reading has room for; heads with more are read line by line.
@@ -120,7 +120,7 @@ pub(super) fn may_begin(side: Side, bytes: &[u8], trust: Trust) -> bool {
         (Side::Response, _) => begins_alike(bytes, b"HTTP/1."),
         (Side::Request, Trust::Boundary) => {
             let (method, _) = split_method(bytes);
-            method.len() <= METHOD_BYTES_MAX && method.iter().copied().all(is_token_byte)
+            method.len() <= METHOD_TOKEN_BYTES_MAX && method.iter().copied().all(is_token_byte)
         }
         (Side::Request, _) => may_begin_request(bytes),
     }
@@ -206,7 +206,7 @@ fn read_regular(side: Side, bytes: &[u8]) -> Result<Found<'_>, httparse::Error> 
             else {
                 return Ok(Found::Partial);
             };
-            if method.len() > METHOD_BYTES_MAX {
+            if method.len() > METHOD_TOKEN_BYTES_MAX {
                 return Err(httparse::Error::Token);
             }
             let start = Start::Request { method: method.as_bytes(), target: target.as_bytes() };
@@ -387,7 +387,7 @@ fn start_line(side: Side, head: &[u8]) -> Option<StartLine<'_>> {
         Side::Request => {
             let lines::RequestLine { method, target, version } = lines::request_line(head);
             let is_method = !method.is_empty()
-                && method.len() <= METHOD_BYTES_MAX
+                && method.len() <= METHOD_TOKEN_BYTES_MAX
                 && method.iter().copied().all(is_token_byte);
             let is_preface = (method, target) == (b"PRI", b"*") && version == b"2.0";
             if !is_method || is_preface || !version.first().is_some_and(u8::is_ascii_digit) {

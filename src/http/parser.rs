@@ -11,7 +11,7 @@ use crate::http::event::{
 use crate::http::head::{self, Found, LineEnd, Reading, Trust};
 use crate::http::length::Sender;
 use crate::http::search;
-use crate::limits::{HEAD_BYTES_MAX, HEAD_SKIPPED_BYTES_MAX, METHOD_BYTES_MAX};
+use crate::limits::{HEAD_BYTES_MAX, HEAD_SKIPPED_BYTES_MAX, METHOD_TOKEN_BYTES_MAX};
 use crate::time::Timestamp;
 
 /// Cuts one direction of a connection into messages.
@@ -579,7 +579,9 @@ impl HeldHead {
     /// times, however the head is split.
     fn is_plausible(&mut self, side: Side, trust: Trust, is_whole: bool) -> bool {
         match self.start_line {
-            None if self.checked > METHOD_BYTES_MAX && trust == Trust::Boundary => return true,
+            None if self.checked > METHOD_TOKEN_BYTES_MAX && trust == Trust::Boundary => {
+                return true;
+            }
             None => {
                 self.checked = self.bytes.len();
                 return head::may_begin(side, &self.bytes, trust);

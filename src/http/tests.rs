@@ -545,11 +545,11 @@ fn what_is_no_message_is_unparsed() {
     ] {
         check(&setting, text, &[&format!("unparsed {}", text.len())]);
     }
-    let long = format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(limits::METHOD_BYTES_MAX + 1));
+    let long = format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(limits::METHOD_TOKEN_BYTES_MAX + 1));
     check(&requests(), &long, &[&format!("unparsed {}", long.len())]);
-    let long = format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(limits::METHOD_BYTES_MAX));
+    let long = format!("{} / HTTP/1.1\r\n\r\n", "A".repeat(limits::METHOD_TOKEN_BYTES_MAX));
     let end = format!("Whole 0/0 @{}", long.len());
-    let start = format!("@0 {} / none", "A".repeat(limits::METHOD_BYTES_MAX));
+    let start = format!("@0 {} / none", "A".repeat(limits::METHOD_TOKEN_BYTES_MAX));
     check(&requests(), &long, &[&start, &end]);
 }
 
