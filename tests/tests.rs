@@ -1,1 +1,4 @@
+//! The tests of the library from captures to exchanges, and of the command line.
 
+mod public_captures;
+mod run;

@@ -1,0 +1,56 @@
+//! Runs captures through the whole pipeline and gives the exchanges back.
+
+use std::path::Path;
+
+use weir::exchange::{Exchange, Heads, Policy, Secrets};
+use weir::pipeline::{Options, Output, Watch, run};
+use weir::source::{CaptureFile, Source};
+
+/// Everything a run gave: exchanges in listing order, and the ledger.
+pub(crate) struct Seen {
+    pub(crate) exchanges: Vec<Exchange>,
+    pub(crate) ledger: weir::ledger::Ledger,
+    pub(crate) errors: Vec<String>,
+}
+
+#[derive(Default)]
+struct Collector(Vec<Exchange>);
+
+impl Output for Collector {
+    fn exchange(&mut self, exchange: &Exchange) {
+        self.0.push(exchange.clone());
+    }
+}
+
+/// Everything is kept, secrets too.
+pub(crate) const KEEP_ALL: Policy =
+    Policy { heads: Heads::Whole, body_bytes_max: Some(1 << 24), secrets: Secrets::Kept };
+
+/// Reads a capture file with so many workers.
+pub(crate) fn capture(path: &Path, workers: usize) -> Seen {
+    source(&mut CaptureFile::open(path).expect("a capture"), workers)
+}
+
+/// Reads any source with so many workers; the account must balance.
+pub(crate) fn source(source: &mut impl Source, workers: usize) -> Seen {
+    let options = Options { policy: KEEP_ALL, ports: None };
+    let outputs = (0..workers).map(|_| Collector::default()).collect();
+    let outcome = run(source, &options, None, &Watch::default(), outputs).expect("no panic");
+    assert_eq!(outcome.ledger.imbalances(), [""; 0], "the ledger does not balance");
+    let mut exchanges: Vec<Exchange> = outcome.outputs.into_iter().flat_map(|c| c.0).collect();
+    exchanges.sort_by_key(|exchange| exchange.facts.order());
+    assert_eq!(outcome.ledger.exchanges.total, exchanges.len() as u64);
+    Seen {
+        exchanges,
+        ledger: outcome.ledger,
+        errors: outcome.errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The exchanges as JSON.
+pub(crate) fn json(exchanges: &[Exchange]) -> Vec<serde_json::Value> {
+    let mut text = Vec::new();
+    exchanges.iter().for_each(|exchange| weir::export::jsonl::write_exchange(exchange, &mut text));
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("a line of JSON")).collect()
+}
