@@ -53,7 +53,7 @@ impl Account {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&[setting, cut, ..], stream)) = input.split_first_chunk::<2>() else { return };
+    let Some((&[setting, cut], stream)) = input.split_first_chunk::<2>() else { return };
     let side = if setting & 1 == 0 { Side::Request } else { Side::Response };
     let answering = match setting >> 1 & 3 {
         0 => Answering::Head,
