@@ -27,7 +27,7 @@ pub(super) struct BodyLength {
     pub(super) is_lost: bool,
 }
 
-/// How many times a line was folded; folded framing fields are a known way to deceive.
+/// Whether a field was folded over lines; folded framing fields are a known way to deceive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fold {
     /// It stands on one line.

@@ -98,7 +98,7 @@ impl<'a> Iterator for Fields<'a> {
                 let (name, value) = line.split_at(at);
                 (name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii())
             }
-            None => (line.trim_ascii(), &[][..]),
+            None => (line.trim_ascii(), <&[u8]>::default()),
         };
         let mut value = Cow::Borrowed(value);
         // A line that begins with a blank continues the value before it (RFC 9112 section 5.2).

@@ -321,13 +321,11 @@ impl MessageParser {
             Found::Whole(reading) => Some(reading),
             _ => head::read_unfinished(*side, &held.bytes, Trust::Boundary),
         };
-        match reading {
-            Some(reading) => MessageEvent::Head(message.open(reading, held.origin, answering)),
-            None => {
-                message.place = Place::Searching;
-                MessageEvent::Unparsed(u64::from(held.origin.header_bytes))
-            }
+        if let Some(reading) = reading {
+            return MessageEvent::Head(message.open(reading, held.origin, answering));
         }
+        message.place = Place::Searching;
+        MessageEvent::Unparsed(u64::from(held.origin.header_bytes))
     }
 
     /// Lends what there is of the held head, to which nothing will be added; without a whole
@@ -344,16 +342,14 @@ impl MessageParser {
         };
         message.place = Place::Searching;
         let Some(held) = held.as_deref_mut() else { return MessageEvent::Unparsed(0) };
-        match head::read_unfinished(*side, &held.bytes, trust) {
-            Some(reading) => {
-                held.origin.anomalies.add_all(anomalies);
-                held.origin.anomalies.add(Anomaly::UnfinishedHead);
-                let head = message.open(reading, held.origin, answering);
-                message.place = Place::Ending(Ended::Early, After::Searching);
-                MessageEvent::Head(head)
-            }
-            None => MessageEvent::Unparsed(u64::from(held.origin.header_bytes)),
-        }
+        let Some(reading) = head::read_unfinished(*side, &held.bytes, trust) else {
+            return MessageEvent::Unparsed(u64::from(held.origin.header_bytes));
+        };
+        held.origin.anomalies.add_all(anomalies);
+        held.origin.anomalies.add(Anomaly::UnfinishedHead);
+        let unfinished = message.open(reading, held.origin, answering);
+        message.place = Place::Ending(Ended::Early, After::Searching);
+        MessageEvent::Head(unfinished)
     }
 }
 

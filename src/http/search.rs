@@ -52,10 +52,12 @@ fn is_head(side: Side, bytes: &[u8], trust: Trust) -> bool {
 /// the bytes go.
 fn ends_line(bytes: &[u8], at: usize) -> bool {
     let after = bytes.get(at + MARK.len()..).unwrap_or_default();
-    match after {
-        [] | [b'0' | b'1'] | [b'0' | b'1', b'\n', ..] | [b'0' | b'1', b'\r'] => true,
-        [b'0' | b'1', b'\r', b'\n', ..] => true,
-        _ => false,
+    match after.split_first() {
+        None => true,
+        Some((b'0' | b'1', end)) => {
+            head::begins_alike(end, b"\n") || head::begins_alike(end, b"\r\n")
+        }
+        Some(_) => false,
     }
 }
 
