@@ -1,7 +1,11 @@
 //! Questions asked of a store of segments, or of a capture read on the spot.
 
+pub mod confidence;
 pub mod filter;
+pub mod group;
+pub mod latency;
 pub mod quantity;
+pub mod span;
 pub mod text;
 
 pub use crate::segment::Metric;

@@ -16,6 +16,7 @@ mod value;
 use std::fmt;
 
 pub use error::FilterError;
+pub(crate) use error::nearest;
 
 use expression::{Expression, Need};
 
