@@ -1,1 +1,2 @@
+//! The `weir` command.
 fn main() {}
