@@ -99,9 +99,8 @@ pub(super) fn llc(view: View<'_>) -> Result<Step<'_>, Skip> {
 
 /// BSD loopback: an address family in the byte order of the host that captured, or big-endian.
 pub(super) fn null(view: View<'_>) -> Result<Step<'_>, Skip> {
-    let family = match *view.header::<4>()? {
-        [family, 0, 0, 0] | [0, 0, 0, family] => family,
-        _ => return Err(Skip::NotIp),
+    let ([family, 0, 0, 0] | [0, 0, 0, family]) = *view.header::<4>()? else {
+        return Err(Skip::NotIp);
     };
     let packet = view.after(4)?;
     match family {
@@ -124,11 +123,7 @@ pub(super) fn cooked2(view: View<'_>) -> Result<Step<'_>, Skip> {
     cooked_payload([h0, h1], [p0, p1], view.after(20)?)
 }
 
-fn cooked_payload<'a>(
-    hardware: [u8; 2],
-    protocol: [u8; 2],
-    view: View<'a>,
-) -> Result<Step<'a>, Skip> {
+fn cooked_payload(hardware: [u8; 2], protocol: [u8; 2], view: View<'_>) -> Result<Step<'_>, Skip> {
     /// The hardware type of netlink monitors, whose protocols are not those of Ethernet.
     const NETLINK: u16 = 824;
     match u16::from_be_bytes(protocol) {

@@ -26,9 +26,9 @@ fn outcome<'a>(decoded: &'a Decoded<'_>) -> Expected<'a> {
 
 fn check_frame(frame: &Frame<'_>, expected: Expected<'_>) {
     let mut decoder = Decoder::new();
-    let decoded = decoder.decode(frame);
-    assert_eq!(outcome(&decoded), expected);
-    if let Decoded::Packet(packet) = decoded {
+    let found = decoder.decode(frame);
+    assert_eq!(outcome(&found), expected);
+    if let Decoded::Packet(packet) = found {
         assert_eq!((packet.source.port(), packet.target.port()), (51_324, 80));
         assert_eq!((packet.seq, packet.ack, packet.window), (1000, 2000, 500));
     }
@@ -663,8 +663,8 @@ proptest! {
             }
             let fragment = u16::try_from(from / 8).expect("13 bits") | 0x2000;
             let bytes = ip4_raw(6, (20 + data.len(), fragment), &[], &data);
-            let decoded = decoder.decode(&frame(101, &bytes));
-            prop_assert_eq!(outcome(&decoded), Err(Skip::Fragment));
+            let found = decoder.decode(&frame(101, &bytes));
+            prop_assert_eq!(outcome(&found), Err(Skip::Fragment));
         }
         // What is missing comes last, in two pieces that overlap all.
         for place in model.iter_mut().take(tail) {

@@ -63,11 +63,7 @@ pub(super) const fn inner(layer: Layer, view: View<'_>) -> Result<Step<'_>, Skip
 
 /// Opens wrapping after wrapping, `depth` of which were opened before.
 #[inline]
-pub(super) fn walk<'a>(
-    mut layer: Layer,
-    mut view: View<'a>,
-    depth: usize,
-) -> Result<Found<'a>, Skip> {
+pub(super) fn walk(mut layer: Layer, mut view: View<'_>, depth: usize) -> Result<Found<'_>, Skip> {
     for depth in depth..=ENCAPSULATIONS_MAX {
         let step = match layer {
             Layer::Ethernet => link::ethernet(view),
