@@ -143,3 +143,9 @@ pub const FILTER_DEPTH_MAX: usize = 64;
 
 /// Longest method that a group keeps, in bytes; a longer one is cut. Registered ones end at 17.
 pub const METHOD_BYTES_MAX: usize = 32;
+
+/// Blocks that a sorted listing keeps unpacked at once; the one used longest ago gives way.
+pub const LISTED_BLOCKS_MAX: usize = 64;
+
+/// Exchanges that are told where the beginning of an id stands for several.
+pub const ID_CANDIDATES_MAX: usize = 20;

@@ -5,6 +5,7 @@ pub mod filter;
 pub mod group;
 pub mod latency;
 pub mod quantity;
+pub mod scan;
 pub mod span;
 pub mod text;
 

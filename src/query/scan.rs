@@ -1,0 +1,394 @@
+//! Asking the exchanges of a store: in the order of the files, sorted by start, or by identity.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::ops::ControlFlow;
+
+use crate::exchange::{Exchange, ExchangeId, Facts};
+use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX};
+use crate::packet::Endpoint;
+use crate::query::filter::Filter;
+use crate::query::latency::Latency;
+use crate::query::span::Span;
+use crate::query::text::Text;
+use crate::segment::{Block, Segment, SegmentError, Store};
+use crate::time::Timestamp;
+
+/// Which exchanges a question is about.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What they have to be like.
+    pub filter: Filter,
+    /// When they have to start.
+    pub span: Span,
+}
+
+impl Default for Question {
+    /// All of them.
+    fn default() -> Self {
+        Self { filter: Filter::default(), span: Span::ALL }
+    }
+}
+
+/// What a question found on its way.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// Exchanges that passed.
+    pub matched: u64,
+    /// Damage that was met; what it hid is not in the answer.
+    pub damaged: Vec<SegmentError>,
+}
+
+/// One exchange in its block. Its text is unpacked when it is asked for.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Its numbers.
+    pub facts: Facts,
+    block: &'a mut Block,
+    row: usize,
+    /// Why heads could not be unpacked.
+    damage: Option<SegmentError>,
+}
+
+impl<'a> Found<'a> {
+    fn new(block: &'a mut Block, row: usize) -> Self {
+        Self { facts: block.facts(row), block, row, damage: None }
+    }
+
+    /// The exchange in full, heads and kept bodies included, into `exchange`.
+    ///
+    /// # Errors
+    ///
+    /// Where its heads or bodies are damaged or cannot be read.
+    pub fn exchange(&mut self, exchange: &mut Exchange) -> Result<(), SegmentError> {
+        self.block.exchange(self.row, exchange)
+    }
+
+    fn load_heads(&mut self) {
+        if let Err(damage) = self.block.load_heads() {
+            self.damage = Some(damage);
+        }
+    }
+}
+
+impl Text for Found<'_> {
+    fn method(&mut self) -> &[u8] {
+        self.block.method(self.row)
+    }
+
+    fn route(&mut self) -> &str {
+        self.block.route(self.row)
+    }
+
+    fn host(&mut self) -> &[u8] {
+        self.block.host(self.row)
+    }
+
+    fn request_head(&mut self) -> &[u8] {
+        self.load_heads();
+        self.block.request_head(self.row)
+    }
+
+    fn response_head(&mut self) -> &[u8] {
+        self.load_heads();
+        self.block.response_head(self.row)
+    }
+}
+
+/// When the last exchange of a store starts; `None` where it holds none.
+///
+/// # Errors
+///
+/// Where a segment cannot be opened.
+pub fn last_start(store: &Store) -> Result<Option<Timestamp>, SegmentError> {
+    let mut last = None;
+    for segment in store.segments() {
+        last = last.max(segment?.blocks().iter().map(|block| block.last_start).max());
+    }
+    Ok(last)
+}
+
+/// Calls `visit` with every exchange that the question is about, in the order of the files, until
+/// it breaks.
+///
+/// # Errors
+///
+/// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
+pub fn scan(
+    store: &Store,
+    question: &Question,
+    visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
+) -> Result<Scanned, SegmentError> {
+    let mut scanned = Scanned::default();
+    for segment in store.segments() {
+        let segment = segment?;
+        scanned.note_damage(&segment);
+        if scan_segment(&segment, question, &mut scanned, visit).is_break() {
+            break;
+        }
+    }
+    Ok(scanned)
+}
+
+fn scan_segment(
+    segment: &Segment,
+    question: &Question,
+    scanned: &mut Scanned,
+    visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    for (number, info) in segment.blocks().iter().enumerate() {
+        if !question.span.reaches(info.first_start, info.last_start)
+            || !question.filter.could_match(info)
+        {
+            continue;
+        }
+        let mut block = match segment.block(number) {
+            Ok(block) => block,
+            Err(damage) => {
+                scanned.damaged.push(damage);
+                continue;
+            }
+        };
+        for row in 0..block.len() {
+            let mut found = Found::new(&mut block, row);
+            if question.passes(&mut found) {
+                scanned.matched += 1;
+                visit(&mut found)?;
+            }
+            if let Some(damage) = found.damage.take() {
+                // Every further row of this block would meet the same damage.
+                scanned.damaged.push(damage);
+                break;
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+impl Question {
+    fn passes(&self, found: &mut Found<'_>) -> bool {
+        let facts = found.facts;
+        self.span.holds(facts.start) && self.filter.matches(&facts, found)
+    }
+}
+
+impl Scanned {
+    fn note_damage(&mut self, segment: &Segment) {
+        self.damaged.extend(segment.damage().iter().map(|damage| SegmentError::Damaged {
+            path: segment.path().to_owned(),
+            damage: damage.clone(),
+        }));
+    }
+}
+
+/// Adds the exchanges that the question is about to `latency`: from the summary of a segment
+/// where that is the same, else one by one.
+///
+/// # Errors
+///
+/// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
+pub fn latency(
+    store: &Store,
+    question: &Question,
+    latency: &mut Latency,
+) -> Result<Scanned, SegmentError> {
+    let mut scanned = Scanned::default();
+    for segment in store.segments() {
+        let segment = segment?;
+        scanned.note_damage(&segment);
+        let whole = segment
+            .blocks()
+            .iter()
+            .all(|block| question.span.covers(block.first_start, block.last_start));
+        if whole && question.filter.is_everything() && latency.takes_summaries() {
+            let exchanges: u64 =
+                segment.blocks().iter().map(|block| u64::from(block.exchanges)).sum();
+            scanned.matched += exchanges;
+            latency.record_summary(&segment.summary()?);
+            continue;
+        }
+        let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
+            let facts = found.facts;
+            latency.record_facts(&facts, found);
+            ControlFlow::Continue(())
+        });
+    }
+    Ok(scanned)
+}
+
+/// The order of exchanges in a listing.
+type Order = (Timestamp, Endpoint, Endpoint, u32, Timestamp);
+
+/// Where a sorted listing stands in one block.
+#[derive(Debug)]
+struct Cursor {
+    segment: usize,
+    number: usize,
+    /// The rows that pass, the next one last; `None` before the block was looked at.
+    rows: Option<Vec<u16>>,
+}
+
+/// Calls `visit` with every exchange that the question is about, sorted by [`Facts::order`],
+/// until it breaks. At most [`LISTED_BLOCKS_MAX`] blocks are unpacked at any time, however many
+/// overlap.
+///
+/// # Errors
+///
+/// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
+pub fn sorted(
+    store: &Store,
+    question: &Question,
+    visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
+) -> Result<Scanned, SegmentError> {
+    let segments = store.segments().collect::<Result<Vec<Segment>, SegmentError>>()?;
+    let mut scanned = Scanned::default();
+    let mut cursors = Vec::new();
+    let mut heap = BinaryHeap::new();
+    for (at, segment) in segments.iter().enumerate() {
+        scanned.note_damage(segment);
+        for (number, info) in segment.blocks().iter().enumerate() {
+            if question.span.reaches(info.first_start, info.last_start)
+                && question.filter.could_match(info)
+            {
+                // No exchange of the block comes before this; the exact order is known once the
+                // block is unpacked.
+                let earliest = (info.first_start, Endpoint::default(), Endpoint::default(), 0);
+                let (start, client, server, index) = earliest;
+                let order = (start, client, server, index, Timestamp::MIN);
+                heap.push(Reverse((order, cursors.len())));
+                cursors.push(Cursor { segment: at, number, rows: None });
+            }
+        }
+    }
+    let mut cache = Cache { segments, held: HashMap::new(), clock: 0 };
+    while let Some(Reverse((_, at))) = heap.pop() {
+        let Some(cursor) = cursors.get_mut(at) else { continue };
+        let block = match cache.block(cursor.segment, cursor.number) {
+            Ok(block) => block,
+            Err(damage) => {
+                scanned.damaged.push(damage);
+                continue;
+            }
+        };
+        let rows = match &mut cursor.rows {
+            None => cursor.rows.insert(sorted_rows(block, question, &mut scanned)),
+            Some(rows) => {
+                if let Some(row) = rows.pop() {
+                    scanned.matched += 1;
+                    let mut found = Found::new(block, row.into());
+                    let flow = visit(&mut found);
+                    scanned.damaged.extend(found.damage.take());
+                    if flow.is_break() {
+                        break;
+                    }
+                }
+                rows
+            }
+        };
+        match rows.last() {
+            Some(&row) => heap.push(Reverse((block.facts(row.into()).order(), at))),
+            None => cursor.rows = Some(Vec::new()),
+        }
+    }
+    Ok(scanned)
+}
+
+/// The rows of a block that pass, in reverse order.
+fn sorted_rows(block: &mut Block, question: &Question, scanned: &mut Scanned) -> Vec<u16> {
+    let mut rows: Vec<(Order, u16)> = Vec::new();
+    for row in 0..block.len() {
+        let mut found = Found::new(block, row);
+        if question.passes(&mut found) {
+            let order = found.facts.order();
+            // A block holds at most 2^14 exchanges.
+            rows.push((order, u16::try_from(row).unwrap_or(u16::MAX)));
+        }
+        if let Some(damage) = found.damage.take() {
+            scanned.damaged.push(damage);
+            break;
+        }
+    }
+    rows.sort_unstable_by(|a, b| b.cmp(a));
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The unpacked blocks of a listing.
+struct Cache {
+    segments: Vec<Segment>,
+    /// By segment and number: when it was last used, and the block.
+    held: HashMap<(usize, usize), (u64, Block)>,
+    clock: u64,
+}
+
+impl Cache {
+    fn block(&mut self, segment: usize, number: usize) -> Result<&mut Block, SegmentError> {
+        self.clock += 1;
+        let key = (segment, number);
+        if !self.held.contains_key(&key) {
+            if self.held.len() >= LISTED_BLOCKS_MAX {
+                let oldest = self.held.iter().min_by_key(|(_, (used, _))| *used);
+                if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                    self.held.remove(&oldest);
+                }
+            }
+        }
+        let block = match self.held.remove(&key) {
+            Some((_, block)) => block,
+            None => self.open(segment, number)?,
+        };
+        Ok(&mut self.held.entry(key).insert_entry((self.clock, block)).into_mut().1)
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "cursors are made from these segments")]
+    fn open(&self, segment: usize, number: usize) -> Result<Block, SegmentError> {
+        self.segments[segment].block(number)
+    }
+}
+
+/// What the beginning of an identity stands for.
+#[derive(Debug)]
+pub enum Lookup {
+    /// No exchange.
+    None,
+    /// This one.
+    One(Box<Exchange>),
+    /// Several; at most [`ID_CANDIDATES_MAX`] are told, in the order of their identities.
+    Many(Vec<ExchangeId>),
+}
+
+/// Looks up the exchange whose identity begins with `prefix`, in either case.
+///
+/// # Errors
+///
+/// Where a segment cannot be opened, or the exchange that was found is damaged.
+pub fn find(store: &Store, prefix: &str) -> Result<Lookup, SegmentError> {
+    let mut exchange: Option<Box<Exchange>> = None;
+    let mut candidates: Vec<ExchangeId> = Vec::new();
+    let mut failure = None;
+    scan(store, &Question::default(), &mut |found| {
+        let id = found.facts.id();
+        if !id.starts_with(prefix) || candidates.contains(&id) {
+            return ControlFlow::Continue(());
+        }
+        candidates.push(id);
+        if exchange.is_none() {
+            let mut full = Box::<Exchange>::default();
+            match found.exchange(&mut full) {
+                Ok(()) => exchange = Some(full),
+                Err(error) => failure = Some(error),
+            }
+        }
+        if candidates.len() < ID_CANDIDATES_MAX {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    candidates.sort_unstable();
+    match (candidates.len(), exchange, failure) {
+        (0, ..) => Ok(Lookup::None),
+        (1, Some(exchange), _) => Ok(Lookup::One(exchange)),
+        (1, None, Some(failure)) => Err(failure),
+        _ => Ok(Lookup::Many(candidates)),
+    }
+}
