@@ -62,7 +62,7 @@ def pipeline():
     s.shutdown(socket.SHUT_WR)
     drain(s)
     s = connect(receive_bytes=4096)
-    s.sendall(get('/big.txt?reset-in-the-body'))
+    s.sendall(get('/huge.txt?reset-in-the-body'))
     s.recv(3000, socket.MSG_WAITALL)
     reset(s)
     s = connect(receive_bytes=4096)
