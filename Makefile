@@ -1,5 +1,42 @@
-.PHONY: demo test
-demo:
-	@echo "under construction"; exit 1
+SHELL := /bin/bash
+BIN := $(or $(CARGO_TARGET_DIR),target)/release/weir
+
+.PHONY: help demo test lint build captures
+
+help:
+	@echo "make demo      build weir and show the latency of a recorded shop, by route"
+	@echo "make test      run every test"
+	@echo "make lint      formatting and lints"
+	@echo "make build     build target/release/weir"
+	@echo "make captures  record captures/ anew (root, Debian-like)"
+
+build:
+	@tools/need build
+	@tools/build
+
+demo: build
+	@echo
+	@echo "captures/shop.pcap was recorded by tcpdump beside a small shop: seven seconds, thirty shoppers."
+	@echo "How long did each route take, and how far can each number be trusted?"
+	@echo
+	@echo "  $$ weir latency captures/shop.pcap"
+	@echo
+	@$(BIN) latency captures/shop.pcap
+	@echo
+	@echo "Next, with $(BIN):"
+	@echo "  weir list captures/shop.pcap --where 'status >= 500'          the failures, a line each"
+	@echo "  weir list captures/shop.pcap --where 'total > 500ms'          the slow ones; the first column is the ID"
+	@echo "  weir show captures/shop.pcap ID                               one exchange in full (secrets redacted)"
+	@echo "  weir compare captures/shop.pcap captures/shop-after.pcap.gz   what the shop's next version changed"
+	@echo "  sudo weir capture -i eth0 -p 80 -w segments                   the same of your own traffic, live"
+
 test:
-	cargo test
+	@tools/need test
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+captures:
+	captures/record
