@@ -9,7 +9,9 @@
 mod batch;
 mod dispatcher;
 mod ports;
+mod recorder;
 mod worker;
 
 pub use dispatcher::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};
-pub use ports::Ports;
+pub use ports::{Ports, PortsError};
+pub use recorder::{BlockOutput, Recorded, Recorder, Recording};

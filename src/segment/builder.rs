@@ -273,6 +273,12 @@ impl EncodedBlock {
         self.info.exchanges == 0
     }
 
+    /// What the index will say of it.
+    #[must_use]
+    pub const fn info(&self) -> &BlockInfo {
+        &self.info
+    }
+
     /// How many bytes it takes in a file.
     #[must_use]
     pub fn bytes(&self) -> u64 {
