@@ -4,19 +4,20 @@
 //! constant    0, the value as varint
 //! dictionary  1, distinct values less one (u8), each value's distance to the one before it as
 //!             varint, ascending; then packed: for every row the position of its value (u8)
-//! tokens      2, divisor's position in DIVISORS (u8), varint length of packed, packed: a token for
-//!             every row (u8); then the extra bits of every row, lowest first, to the end
+//! tokens      2, divisor's position in DIVISORS, plus 128 in a signed column (u8), varint length
+//!             of packed, packed: a token for every row (u8); then the extra bits of every row,
+//!             lowest first, to the end
 //! packed      0 and the bytes, or 1 and the bytes as a zstd frame
 //! ```
 //!
-//! A value is multiplied by the divisor after its token and extra bits gave it: captures often
-//! have whole microseconds. Tokens 0 to 7 are the values 0 to 7; token `8 + 4 (e - 1) + m` is
+//! Signed numbers are zigzag (0, -1, 1, -2, ...). A number is multiplied by the divisor after its
+//! token and extra bits gave it: captures often have whole microseconds. Tokens 0 to 7 are the values 0 to 7; token `8 + 4 (e - 1) + m` is
 //! `(4 + m) << e` plus `e` extra bits. The tokens say the magnitude and are compressed together;
 //! the extra bits of measured times are noise, and noise is kept as it is.
 
 use std::cell::RefCell;
 
-use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
+use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint, unzigzag, zigzag};
 
 const CONSTANT: u8 = 0;
 const DICTIONARY: u8 = 1;
@@ -28,6 +29,18 @@ const ZSTD: u8 = 1;
 /// What all values of a column may be multiples of: nothing, Windows' ticks of 100 ns, whole
 /// microseconds, whole milliseconds.
 const DIVISORS: [u64; 4] = [1, 100, 1_000, 1_000_000];
+
+/// Marks the divisor of a signed column.
+const SIGNED: u8 = 128;
+
+/// Whether the numbers of a column are zigzag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// They are lengths, times or positions.
+    Unsigned,
+    /// They are differences.
+    Signed,
+}
 
 /// Most distinct values of a dictionary: their positions are bytes.
 const DISTINCT_MAX: usize = 256;
@@ -141,20 +154,19 @@ impl ColumnEncoder {
     }
 
     /// Appends the column of `values`, which are not empty.
-    pub(super) fn encode(&mut self, values: &[u64], out: &mut Vec<u8>) {
+    pub(super) fn encode(&mut self, values: &[u64], sign: Sign, out: &mut Vec<u8>) {
         let first = values.first().copied().unwrap_or(0);
         if values.iter().all(|&value| value == first) {
             out.push(CONSTANT);
             put_varint(out, first);
             return;
         }
-        let divisor = common_divisor(values);
-        let divide_by = DIVISORS.get(usize::from(divisor)).copied().unwrap_or(1);
+        let scale = Scale::of(values, sign);
         let few = self.count_distinct(values);
-        if few && self.dictionary_bits(values.len()) < token_bits(values, divide_by) {
+        if few && self.dictionary_bits(values.len()) < token_bits(values, scale) {
             self.encode_dictionary(values, out);
         } else {
-            self.encode_tokens(values, divisor, divide_by, out);
+            self.encode_tokens(values, scale, out);
         }
     }
 
@@ -228,13 +240,13 @@ impl ColumnEncoder {
         self.packer.pack(&self.bytes, out);
     }
 
-    fn encode_tokens(&mut self, values: &[u64], divisor: u8, divide_by: u64, out: &mut Vec<u8>) {
+    fn encode_tokens(&mut self, values: &[u64], scale: Scale, out: &mut Vec<u8>) {
         out.push(TOKENS);
-        out.push(divisor);
+        out.push(scale.encode());
         self.bytes.clear();
         self.extra.clear();
         for &value in values {
-            let (token, extra_bits, extra) = token_of(divided(value, divide_by));
+            let (token, extra_bits, extra) = token_of(scale.down(value));
             self.bytes.push(token);
             self.extra.put(extra, extra_bits);
         }
@@ -278,10 +290,7 @@ fn decode_dictionary(mut cursor: Cursor<'_>, rows: usize) -> Result<Vec<u64>, Ma
 }
 
 fn decode_tokens(mut cursor: Cursor<'_>, rows: usize) -> Result<Vec<u64>, Malformed> {
-    let divisor = cursor.u8()?;
-    let multiply_by = *DIVISORS
-        .get(usize::from(divisor))
-        .ok_or_else(|| format!("divisor 0 to 3 expected, {divisor} found"))?;
+    let scale = Scale::decode(cursor.u8()?)?;
     let mut tokens = Vec::new();
     unpack(cursor.bytes()?, rows, &mut tokens)?;
     let mut extra = BitReader::new(cursor.rest());
@@ -289,34 +298,77 @@ fn decode_tokens(mut cursor: Cursor<'_>, rows: usize) -> Result<Vec<u64>, Malfor
     for token in tokens {
         let (base, extra_bits) =
             token_base(token).ok_or_else(|| format!("token 0 to 251 expected, {token} found"))?;
-        values.push((base | extra.take(extra_bits)).wrapping_mul(multiply_by));
+        values.push(scale.up(base | extra.take(extra_bits)));
     }
     extra.end()?;
     Ok(values)
 }
 
-/// The position of the largest of [`DIVISORS`] that divides every value.
-fn common_divisor(values: &[u64]) -> u8 {
-    // Constants divide by multiplication; a divisor that is a variable would cost ten times more.
-    let all = |divides: fn(u64) -> bool| values.iter().all(|&value| divides(value));
-    if !all(|value| value % 100 == 0) {
-        0
-    } else if !all(|value| value % 1_000 == 0) {
-        1
-    } else if !all(|value| value % 1_000_000 == 0) {
-        2
-    } else {
-        3
-    }
+/// How the numbers of a column are made smaller before they become tokens.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    sign: Sign,
+    /// Position of the divisor in [`DIVISORS`].
+    divisor: u8,
 }
 
-/// `value / divisor` for one of [`DIVISORS`].
-const fn divided(value: u64, divisor: u64) -> u64 {
-    match divisor {
-        1 => value,
-        100 => value / 100,
-        1_000 => value / 1_000,
-        _ => value / 1_000_000,
+impl Scale {
+    /// With the largest divisor of every value.
+    fn of(values: &[u64], sign: Sign) -> Self {
+        // Constants divide by multiplication; a divisor that is a variable would cost ten times
+        // more.
+        let all = |divides: fn(i64) -> bool| match sign {
+            Sign::Unsigned => values.iter().all(|&value| i64::try_from(value).is_ok_and(divides)),
+            Sign::Signed => values.iter().all(|&value| divides(unzigzag(value))),
+        };
+        let divisor = if !all(|value| value % 100 == 0) {
+            0
+        } else if !all(|value| value % 1_000 == 0) {
+            1
+        } else if !all(|value| value % 1_000_000 == 0) {
+            2
+        } else {
+            3
+        };
+        Self { sign, divisor }
+    }
+
+    fn down(self, value: u64) -> u64 {
+        let divided = |value: i64| match self.divisor {
+            1 => value / 100,
+            2 => value / 1_000,
+            _ => value / 1_000_000,
+        };
+        match (self.divisor, self.sign) {
+            (0, _) => value,
+            (_, Sign::Unsigned) => divided(value.cast_signed()).cast_unsigned(),
+            (_, Sign::Signed) => zigzag(divided(unzigzag(value))),
+        }
+    }
+
+    fn up(self, value: u64) -> u64 {
+        let factor = DIVISORS.get(usize::from(self.divisor)).copied().unwrap_or(1);
+        match self.sign {
+            Sign::Unsigned => value.wrapping_mul(factor),
+            Sign::Signed if self.divisor == 0 => value,
+            Sign::Signed => zigzag(unzigzag(value).wrapping_mul(factor.cast_signed())),
+        }
+    }
+
+    fn encode(self) -> u8 {
+        self.divisor | if self.sign == Sign::Signed { SIGNED } else { 0 }
+    }
+
+    fn decode(byte: u8) -> Result<Self, Malformed> {
+        let (sign, divisor) = match byte.checked_sub(SIGNED) {
+            Some(divisor) => (Sign::Signed, divisor),
+            None => (Sign::Unsigned, byte),
+        };
+        if usize::from(divisor) < DIVISORS.len() {
+            Ok(Self { sign, divisor })
+        } else {
+            Err(format!("divisor 0 to 3 expected, {divisor} found"))
+        }
     }
 }
 
@@ -345,11 +397,11 @@ const fn token_base(token: u8) -> Option<(u64, u32)> {
 }
 
 /// About how many bits a column takes as tokens.
-fn token_bits(values: &[u64], divide_by: u64) -> f64 {
+fn token_bits(values: &[u64], scale: Scale) -> f64 {
     let mut counts = [0_u32; 256];
     let mut extra = 0_usize;
     for &value in values {
-        let (token, extra_bits, _) = token_of(divided(value, divide_by));
+        let (token, extra_bits, _) = token_of(scale.down(value));
         extra += extra_bits as usize;
         if let Some(count) = counts.get_mut(usize::from(token)) {
             *count += 1;
@@ -466,9 +518,9 @@ mod tests {
 
     use super::*;
 
-    fn encoded(values: &[u64]) -> Vec<u8> {
+    fn encoded(values: &[u64], sign: Sign) -> Vec<u8> {
         let mut out = Vec::new();
-        ColumnEncoder::new(1).encode(values, &mut out);
+        ColumnEncoder::new(1).encode(values, sign, &mut out);
         out
     }
 
@@ -479,10 +531,12 @@ mod tests {
             0_u64..300,
             (0_u32..64, any::<u64>()).prop_map(|(shift, value)| value >> shift),
         ];
-        (proptest::collection::vec(value, 1..1000), 0_usize..4, 0_u32..64).prop_map(
-            |(mut values, divisor, shift)| {
+        let values = proptest::collection::vec(value, 1..1000);
+        (values, 0_usize..4, 0_u32..64, any::<bool>()).prop_map(
+            |(mut values, divisor, shift, signed)| {
                 for value in &mut values {
                     *value = (*value >> shift).wrapping_mul(DIVISORS[divisor]);
+                    *value = if signed { zigzag(value.cast_signed()) } else { *value };
                 }
                 values
             },
@@ -492,7 +546,9 @@ mod tests {
     proptest! {
         #[test]
         fn columns_come_back(values in column()) {
-            prop_assert_eq!(decode(&encoded(&values), values.len()), Ok(values));
+            let signed = decode(&encoded(&values, Sign::Signed), values.len());
+            prop_assert_eq!(signed.as_ref(), Ok(&values));
+            prop_assert_eq!(decode(&encoded(&values, Sign::Unsigned), values.len()), Ok(values));
         }
 
         #[test]
@@ -502,7 +558,7 @@ mod tests {
 
         #[test]
         fn a_changed_byte_never_panics(values in column(), at: usize, byte: u8) {
-            let mut bytes = encoded(&values);
+            let mut bytes = encoded(&values, Sign::Signed);
             let at = at % bytes.len();
             bytes[at] = byte;
             if let Ok(read) = decode(&bytes, values.len()) {
@@ -526,7 +582,7 @@ mod tests {
     #[test]
     fn each_column_takes_its_smallest_form() {
         let check = |values: &[u64], encoding: u8, bytes_max: usize| {
-            let bytes = encoded(values);
+            let bytes = encoded(values, Sign::Unsigned);
             assert_eq!(bytes[0], encoding, "{:?}", &values[..4]);
             assert!(bytes.len() <= bytes_max, "{} bytes of {bytes_max}", bytes.len());
         };
@@ -536,5 +592,8 @@ mod tests {
         let noise = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50;
         check(&(0..1000).map(noise).collect::<Vec<_>>(), TOKENS, 1950);
         check(&(0..1000).map(|n| noise(n) * 1000).collect::<Vec<_>>(), TOKENS, 1950);
+        let differences: Vec<u64> =
+            (0..1000).map(|n| zigzag((noise(n).cast_signed() - 8192) * 1000)).collect();
+        assert!(encoded(&differences, Sign::Signed).len() < 1950);
     }
 }

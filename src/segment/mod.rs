@@ -2,20 +2,29 @@
 //! block by block.
 
 mod block;
+mod builder;
 mod column;
 mod cursor;
+mod error;
 mod format;
+mod info;
 mod latencies;
 mod map;
+mod numbers;
 mod reader;
+mod source;
 mod store;
 mod summary;
+mod texts;
 mod writer;
 
-pub use block::{Block, BlockBuilder, EncodedBlock};
-pub use format::{BlockInfo, Damage, Part, Place, SegmentError};
+pub use block::Block;
+pub use builder::{BlockBuilder, EncodedBlock, host_of};
+pub use error::{Damage, Part, Place, SegmentError};
+pub use format::About;
+pub use info::BlockInfo;
 pub use latencies::Latencies;
 pub use reader::Segment;
 pub use store::{Repaired, Store, repair};
 pub use summary::{GroupKey, GroupStats, Metric, Summary};
-pub use writer::{About, SegmentWriter};
+pub use writer::SegmentWriter;

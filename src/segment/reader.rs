@@ -1,16 +1,35 @@
 //! A segment opened for reading: sealed through a map, unsealed up to its last whole block.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::ledger::Ledger;
 use crate::segment::block::Block;
-use crate::segment::format::{BlockInfo, Damage, SegmentError};
+use crate::segment::cursor::{Cursor, Malformed};
+use crate::segment::error::{Damage, Part, Place, SegmentError};
+use crate::segment::format::{
+    ALIGNMENT, About, FILE_HEADER_BYTES, FileHeader, Region, RegionKind, TRAILER_BYTES, VERSION,
+    decode_ledger, file_header, read_trailer,
+};
+use crate::segment::info::{BlockInfo, decode_index};
+use crate::segment::map::ReadMap;
+use crate::segment::source::Source;
 use crate::segment::summary::Summary;
-use crate::segment::writer::About;
+use crate::segment::writer::UNSEALED;
 
-/// One segment, open for reading.
+/// One segment, open for reading. Cheap to keep: blocks are read when they are asked for.
 #[derive(Debug)]
-pub struct Segment {}
+pub struct Segment {
+    path: Arc<Path>,
+    source: Arc<Source>,
+    about: About,
+    blocks: Vec<BlockInfo>,
+    footer: Option<Region>,
+    ledger: Option<Ledger>,
+    damage: Vec<Damage>,
+}
 
 impl Segment {
     /// Opens a segment, sealed or not. Damage does not fail it: what is readable is read, and
@@ -18,60 +37,285 @@ impl Segment {
     ///
     /// # Errors
     /// Where the file cannot be read, is no segment, or has an unknown version.
-    pub fn open(_path: &Path) -> Result<Self, SegmentError> {
-        todo!()
+    pub fn open(path: &Path) -> Result<Self, SegmentError> {
+        let failed = |error| SegmentError::io("open", path, error);
+        let file = File::open(path).map_err(failed)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let source = Source::File(file, len);
+        let sealed = read_trailer(&source).map_err(failed)?.is_ok();
+        let source = match source {
+            // A file that ends in a trailer is not written any more.
+            Source::File(file, _) if sealed => Source::Mapped(ReadMap::new(&file).map_err(failed)?),
+            source => source,
+        };
+        Self::read(path, source)
+    }
+
+    /// Reads what the file tells of itself.
+    pub(super) fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
+        let failed = |error| SegmentError::io("read", path, error);
+        let unsealed_name = path.as_os_str().as_encoded_bytes().ends_with(UNSEALED.as_bytes());
+        let mut segment = Self {
+            path: Arc::from(path),
+            source: Arc::new(source),
+            about: About::default(),
+            blocks: Vec::new(),
+            footer: None,
+            ledger: None,
+            damage: Vec::new(),
+        };
+        let mut start = None;
+        match file_header(&segment.source).map_err(failed)? {
+            FileHeader::Whole(about, end) => {
+                segment.about = about;
+                start = Some(end);
+            }
+            FileHeader::Version(found) => {
+                let path = path.to_owned();
+                return Err(SegmentError::Version { path, found, known: VERSION });
+            }
+            FileHeader::Blank if unsealed_name => return Ok(segment),
+            FileHeader::Blank => segment.note(Place::Header, 0, Part::Head, "zeros found".into()),
+            FileHeader::Broken(what) => segment.note(Place::Header, 0, Part::Head, what),
+        }
+        segment.find_blocks(start, unsealed_name).map_err(failed)?;
+        if start.is_none() && segment.blocks.is_empty() && segment.footer.is_none() {
+            return Err(SegmentError::NotASegment { path: path.to_owned() });
+        }
+        segment.read_ledger().map_err(failed)?;
+        Ok(segment)
+    }
+
+    fn note(&mut self, place: Place, offset: u64, part: Part, what: Malformed) {
+        self.damage.push(Damage { place, offset, part, what });
+    }
+
+    /// Finds the blocks by the footer's index, or one after the other where that fails.
+    fn find_blocks(&mut self, start: Option<u64>, unsealed_name: bool) -> io::Result<()> {
+        let trailer_at = self.source.len().saturating_sub(TRAILER_BYTES as u64);
+        let mut end = self.source.len();
+        match read_trailer(&self.source)? {
+            Ok(offset) => {
+                end = offset;
+                match Region::read(&self.source, offset)? {
+                    Ok(Some(region))
+                        if region.kind == RegionKind::Footer && region.end() == trailer_at =>
+                    {
+                        self.footer = Some(region);
+                        if self.read_index(start, offset)? {
+                            return Ok(());
+                        }
+                    }
+                    Ok(_) => {
+                        let what = "a footer up to the trailer expected, none found".to_owned();
+                        self.note(Place::Footer, offset, Part::Head, what);
+                    }
+                    Err(what) => self.note(Place::Footer, offset, Part::Head, what),
+                }
+            }
+            Err(what) if !unsealed_name => {
+                self.note(Place::Trailer, trailer_at, Part::Head, what);
+            }
+            Err(_) => {}
+        }
+        self.scan(start, end)
+    }
+
+    /// Reads the footer's index; `false` where it is damaged.
+    fn read_index(&mut self, start: Option<u64>, end: u64) -> io::Result<bool> {
+        let index = match self.footer_part(Part::Index)? {
+            Ok(raw) => decode_index(&raw, start, end),
+            Err(malformed) => Err(malformed),
+        };
+        match index {
+            Ok(blocks) => {
+                self.blocks = blocks;
+                Ok(true)
+            }
+            Err(what) => {
+                self.note(Place::Footer, end, Part::Index, what);
+                Ok(false)
+            }
+        }
+    }
+
+    fn footer_part(&self, part: Part) -> io::Result<Result<Vec<u8>, Malformed>> {
+        match self.footer.as_ref().and_then(|footer| footer.part(part)) {
+            Some(entry) => entry.read(&self.source),
+            None => Ok(Err("the part is not there".to_owned())),
+        }
+    }
+
+    /// Finds the blocks before `end` one after the other, and the footer behind them.
+    fn scan(&mut self, start: Option<u64>, end: u64) -> io::Result<()> {
+        let mut at = match start {
+            Some(start) => start,
+            None => match self.next_region(FILE_HEADER_BYTES as u64, end)? {
+                Some(found) => found,
+                None => return Ok(()),
+            },
+        };
+        let mut number = 0;
+        while at < end {
+            match Region::read(&self.source, at)? {
+                Ok(None) => break,
+                Ok(Some(region)) if region.kind == RegionKind::Footer => {
+                    self.footer.get_or_insert(region);
+                    break;
+                }
+                Ok(Some(region)) => {
+                    let info = self.read_info(&region, number)?;
+                    self.blocks.push(info);
+                    at = region.end();
+                }
+                Err(what) => {
+                    self.note(Place::Block(number), at, Part::Head, what);
+                    match self.next_region(at.saturating_add(ALIGNMENT), end)? {
+                        Some(found) => at = found,
+                        None => break,
+                    }
+                }
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// What a block tells of itself.
+    fn read_info(&mut self, region: &Region, number: usize) -> io::Result<BlockInfo> {
+        let info = match region.part(Part::Info) {
+            Some(entry) => entry.read(&self.source)?,
+            None => Err("the part is not there".to_owned()),
+        };
+        let info = info.and_then(|raw| {
+            let mut cursor = Cursor::new(&raw);
+            let info = BlockInfo::decode(&mut cursor)?;
+            cursor.end().map(|()| info)
+        });
+        let info = info.unwrap_or_else(|what| {
+            self.note(Place::Block(number), region.offset, Part::Info, what);
+            BlockInfo::unknown(region.exchanges)
+        });
+        let (offset, len, exchanges) = (region.offset, region.len, region.exchanges);
+        Ok(BlockInfo { offset, len, number, exchanges, ..info })
+    }
+
+    /// The next place from `at` on where a region's header is whole.
+    fn next_region(&self, at: u64, end: u64) -> io::Result<Option<u64>> {
+        const STRETCH: u64 = 1 << 16;
+        for stretch in (at..end).step_by(STRETCH as usize) {
+            let bytes = self.source.read(stretch, STRETCH.min(end - stretch))?;
+            for (place, word) in (stretch..).step_by(ALIGNMENT as usize).zip(bytes.chunks(8)) {
+                if (word.starts_with(b"WBLK") || word.starts_with(b"WFTR"))
+                    && matches!(Region::read(&self.source, place)?, Ok(Some(_)))
+                {
+                    return Ok(Some(place));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_ledger(&mut self) -> io::Result<()> {
+        let Some(offset) = self.footer.as_ref().map(|footer| footer.offset) else { return Ok(()) };
+        match self.footer_part(Part::Ledger)?.and_then(|raw| decode_ledger(&raw)) {
+            Ok(ledger) => self.ledger = Some(ledger),
+            Err(what) => self.note(Place::Footer, offset, Part::Ledger, what),
+        }
+        Ok(())
     }
 
     /// Which file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        todo!()
+        &self.path
     }
 
-    /// Whether it was sealed: its footer is whole.
+    /// Its length, in bytes; of an unsealed one, up to the end of its last block.
     #[must_use]
-    pub fn is_sealed(&self) -> bool {
-        todo!()
+    pub fn bytes(&self) -> u64 {
+        match (&self.footer, self.blocks.last()) {
+            (Some(_), _) => self.source.len(),
+            (None, Some(last)) => last.offset.saturating_add(last.len),
+            (None, None) => 0,
+        }
+    }
+
+    /// Whether it was sealed: it has a footer.
+    #[must_use]
+    pub const fn is_sealed(&self) -> bool {
+        self.footer.is_some()
     }
 
     /// Where it comes from; empty where the header is damaged.
     #[must_use]
-    pub fn about(&self) -> &About {
-        todo!()
+    pub const fn about(&self) -> &About {
+        &self.about
     }
 
     /// Its blocks, in the order of the file.
     #[must_use]
     pub fn blocks(&self) -> &[BlockInfo] {
-        todo!()
+        &self.blocks
     }
 
-    /// Reads the numbers of a block.
+    /// How many exchanges its blocks hold.
+    #[must_use]
+    pub fn exchanges(&self) -> u64 {
+        self.blocks.iter().map(|block| u64::from(block.exchanges)).sum()
+    }
+
+    /// Reads the numbers of the block at that position of [`Segment::blocks`].
     ///
     /// # Errors
     /// Where there is no such block, the file cannot be read, or the block is damaged.
-    pub fn block(&self, _number: usize) -> Result<Block, SegmentError> {
-        todo!()
+    pub fn block(&self, position: usize) -> Result<Block, SegmentError> {
+        let info = self.blocks.get(position).ok_or_else(|| {
+            SegmentError::io("find a block in", &self.path, io::ErrorKind::InvalidInput.into())
+        })?;
+        Block::open(self.path.clone(), self.source.clone(), info)
     }
 
-    /// The summary: from the footer, or from all blocks where there is no whole one.
+    /// The bytes of a block, as they stand in the file.
+    pub(super) fn block_bytes(&self, info: &BlockInfo) -> Result<Vec<u8>, SegmentError> {
+        let bytes = self.source.read(info.offset, info.len);
+        Ok(bytes.map_err(|error| SegmentError::io("read", &self.path, error))?.into_owned())
+    }
+
+    /// The summary: from the footer, or from all whole blocks where there is none.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn summary(&self) -> Result<Summary, SegmentError> {
-        todo!()
+        if self.footer.is_some() {
+            let raw = self
+                .footer_part(Part::Summary)
+                .map_err(|error| SegmentError::io("read", &self.path, error))?;
+            if let Ok(summary) = raw.and_then(|raw| Summary::decode(&raw)) {
+                return Ok(summary);
+            }
+        }
+        let mut summary = Summary::default();
+        for position in 0..self.blocks.len() {
+            match self.block(position) {
+                Ok(block) => summarise(&block, &mut summary),
+                Err(SegmentError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(summary)
     }
 
     /// The ledger of the run up to the sealing; `None` where it was not sealed or is damaged.
     #[must_use]
-    pub fn ledger(&self) -> Option<&Ledger> {
-        todo!()
+    pub const fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
     }
 
     /// The damage that opening found.
     #[must_use]
     pub fn damage(&self) -> &[Damage] {
-        todo!()
+        &self.damage
     }
 
     /// Reads everything and returns all damage; empty where the segment is whole.
@@ -79,6 +323,98 @@ impl Segment {
     /// # Errors
     /// Where the file cannot be read.
     pub fn verify(&self) -> Result<Vec<Damage>, SegmentError> {
-        todo!()
+        let failed = |error| SegmentError::io("read", &self.path, error);
+        let mut all = self.damage.clone();
+        let mut summary = Summary::default();
+        for position in 0..self.blocks.len() {
+            match self.verify_block(position, &mut summary)? {
+                damage if damage.is_empty() => {}
+                damage => all.extend(damage.into_iter().filter(|one| !self.damage.contains(one))),
+            }
+        }
+        if let Some(footer) = &self.footer {
+            let mut found = self.verify_parts(footer, Place::Footer).map_err(failed)?;
+            if found.is_empty() {
+                found.extend(self.verify_summary(footer, &summary, all.is_empty())?);
+            }
+            all.extend(found.into_iter().filter(|one| !self.damage.contains(one)));
+        }
+        Ok(all)
+    }
+
+    /// Holds that the summary is readable, and where all blocks are whole, that it is theirs.
+    fn verify_summary(
+        &self,
+        footer: &Region,
+        blocks: &Summary,
+        whole: bool,
+    ) -> Result<Option<Damage>, SegmentError> {
+        let failed = |error| SegmentError::io("read", &self.path, error);
+        let read = self.footer_part(Part::Summary).map_err(failed)?;
+        let what = match read.and_then(|raw| Summary::decode(&raw)) {
+            Err(what) => what,
+            Ok(summary) if whole && summary != *blocks => {
+                "the sums of the blocks expected, others found".to_owned()
+            }
+            Ok(_) => return Ok(None),
+        };
+        let (place, offset, part) = (Place::Footer, footer.offset, Part::Summary);
+        Ok(Some(Damage { place, offset, part, what }))
+    }
+
+    /// All damage of a block, whose share is added to the summary where it has none.
+    pub(super) fn verify_block(
+        &self,
+        position: usize,
+        summary: &mut Summary,
+    ) -> Result<Vec<Damage>, SegmentError> {
+        let failed = |error| SegmentError::io("read", &self.path, error);
+        let Some(info) = self.blocks.get(position) else { return Ok(Vec::new()) };
+        let place = Place::Block(info.number);
+        if let Ok(Some(region)) = Region::read(&self.source, info.offset).map_err(failed)? {
+            let mut found = self.verify_parts(&region, place).map_err(failed)?;
+            if region.len != info.len {
+                let what = format!("{} bytes expected, {} found", info.len, region.len);
+                found.push(Damage { place, offset: info.offset, part: Part::Head, what });
+            }
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let read = self.block(position).and_then(|mut block| {
+            block.load_heads()?;
+            block.load_bodies()?;
+            Ok(block)
+        });
+        match read {
+            Ok(block) => {
+                summarise(&block, summary);
+                Ok(Vec::new())
+            }
+            Err(SegmentError::Damaged { damage, .. }) => Ok(vec![damage]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Checks and unpacks every part of a region, known or not.
+    fn verify_parts(&self, region: &Region, place: Place) -> io::Result<Vec<Damage>> {
+        let offset = region.offset;
+        let mut found = Vec::new();
+        for entry in &region.parts {
+            if let Err(what) = entry.read(&self.source)? {
+                found.push(Damage { place, offset, part: entry.part(), what });
+            }
+        }
+        if let Err(what) = region.check_padding(&self.source)? {
+            found.push(Damage { place, offset, part: Part::Padding, what });
+        }
+        Ok(found)
+    }
+}
+
+/// Adds a block's exchanges to a summary.
+pub(super) fn summarise(block: &Block, summary: &mut Summary) {
+    for row in 0..block.len() {
+        summary.record_facts(&block.facts(row), block.method(row), block.route(row));
     }
 }

@@ -1,63 +1,213 @@
 //! A segment being written: room reserved, blocks published one by one, sealed by rename.
 
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::ledger::Ledger;
-use crate::segment::block::EncodedBlock;
-use crate::segment::format::SegmentError;
-use crate::time::Timestamp;
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
-/// Where a segment comes from; kept in its header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// The time in the segment's name: of the capture's or the segment's first packet.
-    pub started_at: Timestamp,
-    /// Name of the host that captured; empty where unknown.
-    pub host: String,
-    /// Version of the program that wrote it.
-    pub version: String,
-    /// The interfaces or files that were read, as a person would name them.
-    pub source: String,
-}
+use crate::ledger::Ledger;
+use crate::segment::builder::EncodedBlock;
+use crate::segment::column::Packer;
+use crate::segment::error::{Part, SegmentError};
+use crate::segment::format::{
+    About, RegionBuilder, RegionKind, encode_ledger, published_word, trailer,
+};
+use crate::segment::info::{BlockInfo, encode_index};
+use crate::segment::map::WriteMap;
+use crate::segment::summary::Summary;
+
+/// The end of the name of a sealed segment.
+pub(super) const SEALED: &str = ".weir";
+
+/// The end of the name of an unsealed segment.
+pub(super) const UNSEALED: &str = ".weir.part";
+
+/// Room that is reserved at first; each further step doubles it.
+const STEP_MIN: u64 = 1 << 20;
+
+/// Most room that is reserved in one step, beyond what a block needs.
+const STEP_MAX: u64 = 64 << 20;
+
+/// Room that is kept for the footer, so that a full disk does not keep a segment from being
+/// sealed. A footer of many groups may need more, and then waits for a repair.
+const FOOTER_ROOM: u64 = 256 << 10;
+
+/// Names that are tried before giving up: as many segments may begin in one nanosecond.
+const NAMES_MAX: u32 = 10_000;
 
 /// Appends blocks to one segment.
 #[derive(Debug)]
-pub struct SegmentWriter {}
+pub struct SegmentWriter {
+    path: PathBuf,
+    sealed_path: PathBuf,
+    file: File,
+    map: WriteMap,
+    /// Bytes of the file that are reserved and mapped.
+    reserved: u64,
+    /// Where the next region goes.
+    end: u64,
+    exchanges: u64,
+    blocks: Vec<BlockInfo>,
+    summary: Summary,
+}
 
 impl SegmentWriter {
     /// Creates a segment in `dir` (made with mode 0700 where it is not there), with mode 0600 and
-    /// a name that ends in `.weir.part`.
+    /// a name made of `about.started_at`, ending in `.weir.part`. It stays locked until it is
+    /// sealed or dropped.
     ///
     /// # Errors
     /// Where the directory or file cannot be made or the disk is full.
-    pub fn create(_dir: &Path, _about: &About) -> Result<Self, SegmentError> {
-        todo!()
+    pub fn create(dir: &Path, about: &About) -> Result<Self, SegmentError> {
+        if !dir.is_dir() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+            made.map_err(|error| SegmentError::io("make directory", dir, error))?;
+        }
+        let stem = about.started_at.to_string().replace(':', "").replacen('-', "", 2);
+        for attempt in 0..NAMES_MAX {
+            let name = match attempt {
+                0 => stem.clone(),
+                more => format!("{stem}-{more}"),
+            };
+            let sealed_path = dir.join(format!("{name}{SEALED}"));
+            if sealed_path.exists() {
+                continue;
+            }
+            let path = dir.join(format!("{name}{UNSEALED}"));
+            match Self::create_at(path, sealed_path, about) {
+                Err(SegmentError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::AlreadyExists => {}
+                created => return created,
+            }
+        }
+        Err(SegmentError::io("name a segment in", dir, io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Creates a segment at `path`, to be renamed to `sealed_path`.
+    pub(super) fn create_at(
+        path: PathBuf,
+        sealed_path: PathBuf,
+        about: &About,
+    ) -> Result<Self, SegmentError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&path).map_err(|error| SegmentError::io("create", &path, error))?;
+        let written = lock(&file, &path).and_then(|()| {
+            let header = about.encode();
+            let reserved = STEP_MIN + header.len() as u64;
+            reserve(&file, &path, 0, reserved)?;
+            let mut map = map(&file, &path, reserved)?;
+            publish(&mut map, &path, 0, first_word(&header), &header)?;
+            Ok((map, reserved, header.len() as u64))
+        });
+        match written {
+            Ok((map, reserved, end)) => Ok(Self {
+                path,
+                sealed_path,
+                file,
+                map,
+                reserved,
+                end,
+                exchanges: 0,
+                blocks: Vec::new(),
+                summary: Summary::default(),
+            }),
+            Err(error) => {
+                // Nothing was recorded in it yet, and an empty file would only puzzle.
+                let _ = fs::remove_file(&path);
+                Err(error)
+            }
+        }
     }
 
     /// Appends a block; once this returns, readers see it and a crash does not lose it.
     ///
     /// # Errors
-    /// Where the disk is full; the segment can still be sealed.
-    pub fn append(&mut self, _block: &EncodedBlock) -> Result<(), SegmentError> {
-        todo!()
+    /// Where the disk is full; the segment holds what it held and can still be sealed.
+    pub fn append(&mut self, block: &EncodedBlock) -> Result<(), SegmentError> {
+        if block.is_empty() {
+            return Ok(());
+        }
+        self.append_raw(&block.bytes, &block.info)?;
+        self.summary.merge(&block.summary);
+        Ok(())
+    }
+
+    /// Appends the bytes of a block, whose summary the caller adds.
+    pub(super) fn append_raw(
+        &mut self,
+        bytes: &[u8],
+        info: &BlockInfo,
+    ) -> Result<(), SegmentError> {
+        self.make_room(bytes.len() as u64 + FOOTER_ROOM)?;
+        let word = published_word(bytes, info.offset, self.end);
+        publish(&mut self.map, &self.path, self.end, word, bytes)?;
+        let offset = self.end;
+        self.end += bytes.len() as u64;
+        self.exchanges += u64::from(info.exchanges);
+        let number = self.blocks.len();
+        self.blocks.push(BlockInfo { offset, len: bytes.len() as u64, number, ..info.clone() });
+        Ok(())
+    }
+
+    /// Adds to the summary that the footer will carry.
+    pub(super) fn add_summary(&mut self, summary: &Summary) {
+        self.summary.merge(summary);
+    }
+
+    /// Sees to it that `more` bytes after the end are reserved and mapped.
+    fn make_room(&mut self, more: u64) -> Result<(), SegmentError> {
+        let needed = self.end.saturating_add(more);
+        if needed <= self.reserved {
+            return Ok(());
+        }
+        let step = self.reserved.clamp(STEP_MIN, STEP_MAX);
+        let wanted = needed.max(self.reserved.saturating_add(step));
+        // Where the disk has no room for a whole step, it may have some for what is needed now.
+        let reserved = match reserve(&self.file, &self.path, self.reserved, wanted) {
+            Ok(()) => wanted,
+            Err(SegmentError::Full { .. }) => {
+                reserve(&self.file, &self.path, self.reserved, needed)?;
+                needed
+            }
+            Err(error) => return Err(error),
+        };
+        self.map = map(&self.file, &self.path, reserved)?;
+        self.reserved = reserved;
+        Ok(())
     }
 
     /// How many bytes were written so far.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        todo!()
+    pub const fn bytes(&self) -> u64 {
+        self.end
+    }
+
+    /// How many blocks were written so far.
+    pub(super) const fn blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// How many exchanges were written so far.
     #[must_use]
-    pub fn exchanges(&self) -> u64 {
-        todo!()
+    pub const fn exchanges(&self) -> u64 {
+        self.exchanges
     }
 
     /// Where the unsealed segment is.
     #[must_use]
     pub fn path(&self) -> &Path {
-        todo!()
+        &self.path
+    }
+
+    /// What was recorded so far, by group.
+    #[must_use]
+    pub const fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Writes the footer, brings everything to the disk and gives the file its final name,
@@ -65,7 +215,107 @@ impl SegmentWriter {
     ///
     /// # Errors
     /// Where the disk is full or the system refuses; the unsealed file stays.
-    pub fn seal(self, _ledger: &Ledger) -> Result<PathBuf, SegmentError> {
-        todo!()
+    pub fn seal(mut self, ledger: &Ledger) -> Result<PathBuf, SegmentError> {
+        let mut packer = Packer::new(3);
+        let mut builder = RegionBuilder::default();
+        builder.part(Part::Index, &encode_index(&self.blocks), &mut packer);
+        builder.part(Part::Ledger, &encode_ledger(ledger), &mut packer);
+        builder.part(Part::Summary, &self.summary.encode(), &mut packer);
+        let footer = builder.finish(RegionKind::Footer, 0);
+        let trailer = trailer(self.end);
+        self.make_room((footer.len() + trailer.len()) as u64)?;
+        let end = self.end + footer.len() as u64;
+        let word = published_word(&footer, 0, self.end);
+        publish(&mut self.map, &self.path, self.end, word, &footer)?;
+        publish(&mut self.map, &self.path, end, first_word(&trailer), &trailer)?;
+        let Self { path, sealed_path, file, map, .. } = self;
+        let failed = |doing| {
+            let path = &path;
+            move |error| SegmentError::io(doing, path, error)
+        };
+        // What was stored through a mapping is brought to the disk with the file.
+        drop(map);
+        file.set_len(end + trailer.len() as u64).map_err(failed("truncate"))?;
+        file.sync_all().map_err(failed("sync"))?;
+        fs::rename(&path, &sealed_path).map_err(failed("rename"))?;
+        sync_dir(&sealed_path)?;
+        Ok(sealed_path)
     }
+}
+
+/// Locks an unsealed segment, so that nobody else writes it or repairs it.
+pub(super) fn lock(file: &File, path: &Path) -> Result<(), SegmentError> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(Errno::WOULDBLOCK) => Err(SegmentError::Busy { path: path.to_owned() }),
+        // A file system without locks has no other process to keep out that would heed them.
+        Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::NOLCK) => Ok(()),
+        Err(error) => Err(SegmentError::io("lock", path, error.into())),
+    }
+}
+
+/// Brings the name of a file to the disk.
+pub(super) fn sync_dir(path: &Path) -> Result<(), SegmentError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| SegmentError::io("sync directory", dir, error))
+}
+
+fn map(file: &File, path: &Path, len: u64) -> Result<WriteMap, SegmentError> {
+    WriteMap::new(file, len).map_err(|error| SegmentError::io("map", path, error))
+}
+
+fn first_word(bytes: &[u8]) -> [u8; 8] {
+    bytes.first_chunk().copied().unwrap_or_default()
+}
+
+/// Stores `bytes` at `at`, with `word` in the place of their first eight.
+fn publish(
+    map: &mut WriteMap,
+    path: &Path,
+    at: u64,
+    word: [u8; 8],
+    bytes: &[u8],
+) -> Result<(), SegmentError> {
+    if map.publish(at, word, bytes.get(8..).unwrap_or_default()) {
+        Ok(())
+    } else {
+        Err(SegmentError::io("write", path, io::ErrorKind::InvalidInput.into()))
+    }
+}
+
+/// Reserves the bytes from `from` to `to` on the disk; where that fails, the file keeps its
+/// length, since some file systems leave what they had reserved until then.
+fn reserve(file: &File, path: &Path, from: u64, to: u64) -> Result<(), SegmentError> {
+    let bytes = to - from;
+    let full = || SegmentError::Full { path: path.to_owned(), bytes };
+    // Beyond the limit of a shell's `ulimit -f` the system would send a signal.
+    if getrlimit(Resource::Fsize).current.is_some_and(|most| to > most) {
+        return Err(full());
+    }
+    let reserved = match fallocate(file, FallocateFlags::empty(), from, bytes) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(file, from, to),
+        other => other.map_err(io::Error::from),
+    };
+    reserved.map_err(|error| {
+        let _ = file.set_len(from);
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(),
+            io::ErrorKind::FileTooLarge => full(),
+            _ => SegmentError::io("reserve room in", path, error),
+        }
+    })
+}
+
+/// Reserves by writing, where the file system cannot reserve otherwise.
+fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; 1 << 20];
+    let mut at = from;
+    while at < to {
+        let len = usize::try_from(to - at).unwrap_or(usize::MAX).min(zeros.len());
+        file.write_all_at(zeros.get(..len).unwrap_or_default(), at)?;
+        at += len as u64;
+    }
+    Ok(())
 }
