@@ -1,0 +1,191 @@
+//! Numbers as people read them: durations, sizes, counts and shares, to three digits.
+
+/// Units of a duration below two minutes, the largest last.
+const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
+
+/// From here on minutes read better than seconds.
+const MINUTES_FROM_NS: u64 = 120_000_000_000;
+
+/// A duration to three digits: `850 us`, `42.1 ms`, `1.23 s`, `3m 20s`, `2h 05m`, `12d 03h`.
+#[must_use]
+pub fn duration(ns: u64) -> String {
+    if ns >= MINUTES_FROM_NS {
+        let seconds = ns / 1_000_000_000;
+        return if seconds < 3600 {
+            format!("{}m {:02}s", seconds / 60, seconds % 60)
+        } else if seconds < 100 * 3600 {
+            format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60)
+        } else {
+            format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24)
+        };
+    }
+    let (unit, scale) = unit_of(ns);
+    format!("{} {unit}", scaled(ns, scale))
+}
+
+/// The interval of a duration, in its unit where that reads well: `[41.8, 44.0]`; an open end is
+/// `…)`.
+#[must_use]
+pub fn interval(low_ns: u64, ns: u64, high_ns: Option<u64>) -> String {
+    let (_, scale) = unit_of(ns);
+    let within = |bound: u64| {
+        // In a unit that is too small, or too large, the number would be longer than its unit.
+        let (_, own) = unit_of(bound);
+        if bound == 0 {
+            "0".to_owned()
+        } else if ns >= MINUTES_FROM_NS || bound >= MINUTES_FROM_NS || own > scale || own < scale {
+            duration(bound)
+        } else {
+            scaled(bound, scale)
+        }
+    };
+    match high_ns {
+        Some(high) => format!("[{}, {}]", within(low_ns), within(high)),
+        None => format!("[{}, …)", within(low_ns)),
+    }
+}
+
+/// The largest unit in which a duration is at least one, after rounding to three digits.
+fn unit_of(ns: u64) -> (&'static str, f64) {
+    let [smallest, larger @ ..] = UNITS;
+    let fits = larger.into_iter().rev().find(|&(_, scale)| float(ns) >= scale * 0.9995);
+    fits.unwrap_or(smallest)
+}
+
+fn scaled(ns: u64, scale: f64) -> String {
+    three_digits(float(ns) / scale, scale > 1.0)
+}
+
+/// Three digits; a whole number has no fraction.
+fn three_digits(value: f64, fractions: impl Into<Option<bool>>) -> String {
+    if fractions.into() == Some(false) || value >= 99.95 {
+        format!("{value:.0}")
+    } else if value >= 9.995 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
+
+/// A size in powers of 1024: `512 B`, `1.21 KiB`, `16.0 MiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let mut value = float(bytes);
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = "B";
+    for larger in units {
+        if value < 1023.5 {
+            break;
+        }
+        value /= 1024.0;
+        unit = larger;
+    }
+    format!("{} {unit}", three_digits(value, true))
+}
+
+/// A count with its thousands apart: `1,234,567`.
+#[must_use]
+pub fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut parted = String::with_capacity(digits.len() + digits.len() / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            parted.push(',');
+        }
+        parted.push(digit);
+    }
+    parted
+}
+
+/// A count and what is counted, in the singular where it is one: `1 exchange`, `1,200 frames`.
+#[must_use]
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A share in percent: `0 %`, `< 0.01 %`, `1.2 %`, `100 %`. 0 % of nothing.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
+    if part == 0 || whole == 0 {
+        return "0 %".to_owned();
+    }
+    if part == whole {
+        return "100 %".to_owned();
+    }
+    let percent = float(part) / float(whole) * 100.0;
+    if percent < 0.01 {
+        "< 0.01 %".to_owned()
+    } else if percent < 0.1 {
+        format!("{percent:.2} %")
+    } else if percent > 99.9 {
+        "> 99.9 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown of it")]
+const fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits_in_the_unit_that_fits() {
+        let check = |ns: u64, expected: &str| assert_eq!(duration(ns), expected);
+        check(0, "0 ns");
+        check(7, "7 ns");
+        check(999, "999 ns");
+        check(1_000, "1.00 us");
+        check(850_000, "850 us");
+        check(999_499, "999 us");
+        check(999_500, "1.00 ms");
+        check(9_994_000, "9.99 ms");
+        check(9_996_000, "10.0 ms");
+        check(42_123_456, "42.1 ms");
+        check(99_960_000, "100 ms");
+        check(1_234_567_890, "1.23 s");
+        check(119_400_000_000, "119 s");
+        check(200_000_000_000, "3m 20s");
+        check(7_500_000_000_000, "2h 05m");
+        check(u64::MAX, "213503d 23h");
+    }
+
+    #[test]
+    fn intervals_share_the_unit_of_their_value() {
+        let check = |low: u64, ns: u64, high: Option<u64>, expected: &str| {
+            assert_eq!(interval(low, ns, high), expected);
+        };
+        check(41_800_000, 42_100_000, Some(44_000_000), "[41.8, 44.0]");
+        check(41_800_000, 42_100_000, None, "[41.8, …)");
+        check(0, 42_100_000, Some(12_300_000_000), "[0, 12.3 s]");
+        check(850_000, 1_000_000, Some(1_100_000), "[850 us, 1.10]");
+        check(7, 7, Some(9), "[7, 9]");
+    }
+
+    #[test]
+    fn sizes_counts_and_shares_read_well() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1023), "1023 B");
+        assert_eq!(size(1240), "1.21 KiB");
+        assert_eq!(size((1 << 20) - 1), "1.00 MiB");
+        assert_eq!(size(16 << 20), "16.0 MiB");
+        assert_eq!(size(u64::MAX), "16.0 EiB");
+        assert_eq!(count(7), "7");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(123), "123");
+        assert_eq!(counted(1, "frame", "frames"), "1 frame");
+        assert_eq!(share(0, 0), "0 %");
+        assert_eq!(share(12, 1000), "1.2 %");
+        assert_eq!(share(1, 1_000_000), "< 0.01 %");
+        assert_eq!(share(5, 10_000), "0.05 %");
+        assert_eq!(share(9_999, 10_000), "> 99.9 %");
+        assert_eq!(share(10, 10), "100 %");
+    }
+}
