@@ -1,4 +1,5 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+mod own_captures;
 mod public_captures;
 mod run;
