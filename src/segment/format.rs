@@ -259,6 +259,11 @@ impl PartEntry {
         Part::of_kind(self.kind)
     }
 
+    /// How many bytes it takes in the file.
+    pub(super) const fn stored(&self) -> u64 {
+        self.stored
+    }
+
     /// Reads the part, checks it and unpacks it.
     pub(super) fn read(&self, source: &Source) -> std::io::Result<Result<Vec<u8>, Malformed>> {
         let stored = source.read(self.offset, self.stored)?;

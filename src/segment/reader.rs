@@ -1,5 +1,6 @@
 //! A segment opened for reading: sealed through a map, unsealed up to its last whole block.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -304,6 +305,22 @@ impl Segment {
             }
         }
         Ok(summary)
+    }
+
+    /// How many bytes the parts of all blocks take, by name, as stored.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn part_bytes(&self) -> Result<BTreeMap<&'static str, u64>, SegmentError> {
+        let mut bytes = BTreeMap::new();
+        for info in &self.blocks {
+            let region = Region::read(&self.source, info.offset)
+                .map_err(|error| SegmentError::io("read", &self.path, error))?;
+            for entry in region.ok().flatten().iter().flat_map(|region| &region.parts) {
+                *bytes.entry(entry.part().name()).or_insert(0) += entry.stored();
+            }
+        }
+        Ok(bytes)
     }
 
     /// The ledger of the run up to the sealing; `None` where it was not sealed or is damaged.

@@ -423,6 +423,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
         fn any_split_merges_to_the_same_even_past_the_bound(
             all in samples(300, 3000),
