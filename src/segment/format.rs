@@ -553,7 +553,9 @@ fn pad(out: &mut Vec<u8>) {
 
 fn checksum(pieces: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    pieces.iter().for_each(|piece| hasher.update(piece));
+    for piece in pieces {
+        hasher.update(piece);
+    }
     hasher.finalize()
 }
 

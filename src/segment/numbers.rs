@@ -87,6 +87,12 @@ enum Column {
     Watched,
 }
 
+const REQUEST_COLUMNS: [Column; 3] =
+    [Column::RequestHeader, Column::RequestBody, Column::RequestUnseen];
+
+const RESPONSE_COLUMNS: [Column; 3] =
+    [Column::ResponseHeader, Column::ResponseBody, Column::ResponseUnseen];
+
 /// How many columns there are.
 const COLUMNS: usize = 34;
 
@@ -225,7 +231,7 @@ impl Shape {
     }
 }
 
-/// Position in a table, as [`put_recent`] gives it back; see *recent* above.
+/// Position in a table of that length; see *recent* above.
 const fn recent(position: usize, len_before: usize) -> u64 {
     len_before.saturating_sub(position) as u64
 }
@@ -316,8 +322,8 @@ impl NumbersBuilder {
         let end = end(facts);
         let end_before = std::mem::replace(&mut self.end_before, end);
         self.put(Column::End, difference(end, end_before));
-        self.message(facts.request, Column::RequestHeader);
-        self.message(facts.response, Column::ResponseHeader);
+        self.message(facts.request, REQUEST_COLUMNS);
+        self.message(facts.response, RESPONSE_COLUMNS);
         self.timing(facts);
     }
 
@@ -371,7 +377,9 @@ impl NumbersBuilder {
         let position = u32::try_from(self.interim_lists.len()).unwrap_or(0);
         self.interim_lists.insert(interim.to_vec(), position);
         self.put(Column::InterimLength, interim.len() as u64);
-        interim.iter().for_each(|&status| self.put(Column::InterimStatus, status.into()));
+        for &status in interim {
+            self.put(Column::InterimStatus, status.into());
+        }
         position
     }
 
@@ -387,16 +395,13 @@ impl NumbersBuilder {
         position
     }
 
-    /// Adds a message's lengths to three columns in a row, the first of which is `header`.
-    fn message(&mut self, message: Option<MessageFacts>, header: Column) {
+    /// Adds a message's lengths to its three columns.
+    fn message(&mut self, message: Option<MessageFacts>, columns: [Column; 3]) {
         let Some(message) = message else { return };
-        let values = [
-            u64::from(message.header_bytes),
-            message.body_bytes,
-            difference(message.body_bytes, message.body_seen_bytes),
-        ];
-        let columns = self.columns.0.iter_mut().skip(header as usize);
-        columns.zip(values).for_each(|(column, value)| column.push(value));
+        let [header, body, unseen] = columns;
+        self.put(header, message.header_bytes.into());
+        self.put(body, message.body_bytes);
+        self.put(unseen, difference(message.body_bytes, message.body_seen_bytes));
     }
 
     fn timing(&mut self, facts: &Facts) {
@@ -762,18 +767,14 @@ impl Numbers {
     }
 
     /// The lengths of the message whose framing begins at that bit.
-    fn message(&self, row: usize, shift: u32, header: Column) -> Option<MessageFacts> {
+    fn message(&self, row: usize, shift: u32, columns: [Column; 3]) -> Option<MessageFacts> {
         let framing = self.shape(row).framing(shift)?;
-        let first = (header as usize).wrapping_sub(TABLE_COLUMNS);
-        let value = |more: usize| {
-            self.measured.get(first + more).and_then(|column| column.get(row)).map_or(0, |&v| v)
-        };
-        let body_bytes = value(1);
+        let [header, body, unseen] = columns.map(|column| self.measured(column, row));
         Some(MessageFacts {
-            header_bytes: u32::try_from(value(0)).unwrap_or(u32::MAX),
+            header_bytes: u32::try_from(header).unwrap_or(u32::MAX),
             framing,
-            body_bytes,
-            body_seen_bytes: body_bytes.wrapping_sub(unzigzag(value(2)).cast_unsigned()),
+            body_bytes: body,
+            body_seen_bytes: body.wrapping_sub(unzigzag(unseen).cast_unsigned()),
         })
     }
 
@@ -789,8 +790,8 @@ impl Numbers {
             index: ids.index,
             start: self.start(row),
             state: self.state(row),
-            request: self.message(row, 3, Column::RequestHeader),
-            response: self.message(row, 6, Column::ResponseHeader),
+            request: self.message(row, 3, REQUEST_COLUMNS),
+            response: self.message(row, 6, RESPONSE_COLUMNS),
             status: shape.status,
             timing: self.timing(row),
             watched_ns: self.measured(Column::Watched, row),

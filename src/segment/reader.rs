@@ -198,15 +198,15 @@ impl Segment {
             BlockInfo::unknown(region.exchanges)
         });
         let (offset, len, exchanges) = (region.offset, region.len, region.exchanges);
-        Ok(BlockInfo { offset, len, number, exchanges, ..info })
+        Ok(BlockInfo { offset, len, exchanges, number, ..info })
     }
 
     /// The next place from `at` on where a region's header is whole.
     fn next_region(&self, at: u64, end: u64) -> io::Result<Option<u64>> {
-        const STRETCH: u64 = 1 << 16;
+        const STRETCH: u32 = 1 << 16;
         for stretch in (at..end).step_by(STRETCH as usize) {
-            let bytes = self.source.read(stretch, STRETCH.min(end - stretch))?;
-            for (place, word) in (stretch..).step_by(ALIGNMENT as usize).zip(bytes.chunks(8)) {
+            let bytes = self.source.read(stretch, u64::from(STRETCH).min(end - stretch))?;
+            for (place, word) in (stretch..).step_by(8).zip(bytes.chunks(8)) {
                 if (word.starts_with(b"WBLK") || word.starts_with(b"WFTR"))
                     && matches!(Region::read(&self.source, place)?, Ok(Some(_)))
                 {
