@@ -36,7 +36,7 @@
 //!                       (i64 ns), largest total (u64 ns), status classes (u16: bit c for cxx,
 //!                       bit 0 for no response), states (u8: a bit each), filter (varint length
 //!                       and bytes, see `Filter`)
-//!   2  numbers          columns, see `numbers.rs`
+//!   2  numbers          columns, see `numbers`
 //!   3  request heads    texts, see `texts.rs`; parts 3 to 6 are absent where empty
 //!   4  response heads   texts
 //!   5  request bodies   texts

@@ -52,8 +52,17 @@ impl Segment {
         Self::read(path, source)
     }
 
+    /// A segment whose bytes are at hand; its name is told in errors, and whether it ends in
+    /// `.weir.part` decides whether a missing trailer is damage.
+    ///
+    /// # Errors
+    /// Where the bytes are no segment, or one of an unknown version.
+    pub fn from_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self, SegmentError> {
+        Self::read(name, Source::Bytes(bytes))
+    }
+
     /// Reads what the file tells of itself.
-    pub(super) fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
+    fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("read", path, error);
         let unsealed_name = path.as_os_str().as_encoded_bytes().ends_with(UNSEALED.as_bytes());
         let mut segment = Self {

@@ -11,7 +11,6 @@ use crate::exchange::{ConnectionKey, Exchange, Facts, MessageFacts, MessageText,
 use crate::http::Framing;
 use crate::ledger::Ledger;
 use crate::packet::Endpoint;
-use crate::segment::source::Source;
 use crate::time::Timestamp;
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {
@@ -236,7 +235,7 @@ proptest! {
         let at = at % (bytes.len() + 1) / 8 * 8;
         bytes.splice(at..at, magic.iter().copied());
         for name in ["x.weir", "x.weir.part"] {
-            if let Ok(segment) = Segment::read(Path::new(name), Source::Bytes(bytes.clone())) {
+            if let Ok(segment) = Segment::from_bytes(Path::new(name), bytes.clone()) {
                 prop_assert!(segment.blocks().is_empty());
                 segment.verify().unwrap();
             }
@@ -259,7 +258,7 @@ proptest! {
             bytes.truncate(cut % bytes.len());
         }
         let changed = bytes != whole;
-        if let Ok(segment) = Segment::read(Path::new("x.weir"), Source::Bytes(bytes)) {
+        if let Ok(segment) = Segment::from_bytes(Path::new("x.weir"), bytes) {
             prop_assert_eq!(changed, !segment.verify().unwrap().is_empty());
             let read = read_all(&segment);
             prop_assert!(read.iter().all(|exchange| exchanges.contains(exchange)));
@@ -283,7 +282,7 @@ fn unsealed_bytes(exchanges: &[Exchange], per_block: usize) -> Vec<u8> {
 
 /// Flips every bit of `bytes`; each must be told of where it is, and cost its block at most.
 fn check_flips(name: &str, bytes: &[u8], exchanges: &[Exchange], per_block: usize) {
-    let whole = Segment::read(Path::new(name), Source::Bytes(bytes.to_vec())).unwrap();
+    let whole = Segment::from_bytes(Path::new(name), bytes.to_vec()).unwrap();
     assert_eq!(whole.verify().unwrap(), []);
     let blocks = whole.blocks().to_vec();
     let end = blocks.last().map_or(0, |last| last.offset + last.len);
@@ -291,7 +290,7 @@ fn check_flips(name: &str, bytes: &[u8], exchanges: &[Exchange], per_block: usiz
     for bit in 0..bytes.len() * 8 {
         let at = (bit / 8) as u64;
         flipped[bit / 8] ^= 1 << (bit % 8);
-        let segment = Segment::read(Path::new(name), Source::Bytes(flipped.clone())).unwrap();
+        let segment = Segment::from_bytes(Path::new(name), flipped.clone()).unwrap();
         flipped[bit / 8] ^= 1 << (bit % 8);
         let damage = segment.verify().unwrap();
         let hit = blocks.iter().position(|b| (b.offset..b.offset + b.len).contains(&at));
@@ -341,13 +340,13 @@ fn every_flipped_bit_of_an_unsealed_segment_is_told_of() {
 fn a_flipped_bit_names_its_part() {
     let exchanges = plain(6);
     let bytes = sealed_bytes(&exchanges, 3);
-    let whole = Segment::read(Path::new("x.weir"), Source::Bytes(bytes.clone())).unwrap();
+    let whole = Segment::from_bytes(Path::new("x.weir"), bytes.clone()).unwrap();
     let at = usize::try_from(whole.blocks()[1].offset).unwrap();
     let find = |what: &[u8]| at + memchr::memmem::find(&bytes[at..], what).unwrap();
     let check = |at: usize, expected: &str| {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
-        let segment = Segment::read(Path::new("x.weir"), Source::Bytes(flipped)).unwrap();
+        let segment = Segment::from_bytes(Path::new("x.weir"), flipped).unwrap();
         let [damage] = &segment.verify().unwrap()[..] else { panic!("one damage expected") };
         let told = damage.to_string();
         assert!(told.starts_with(&format!("block 1 at byte {}", whole.blocks()[1].offset)));
@@ -367,13 +366,13 @@ fn a_cut_segment_keeps_every_whole_block() {
     for (name, bytes) in
         [("x.weir", sealed_bytes(&exchanges, 2)), ("x.weir.part", unsealed_bytes(&exchanges, 2))]
     {
-        let whole = Segment::read(Path::new(name), Source::Bytes(bytes.clone())).unwrap();
+        let whole = Segment::from_bytes(Path::new(name), bytes.clone()).unwrap();
         let ends: Vec<u64> = whole.blocks().iter().map(|b| b.offset + b.len).collect();
         let header = whole.blocks()[0].offset;
         for cut in 0..bytes.len() {
-            let cut_bytes = Source::Bytes(bytes[..cut].to_vec());
+            let cut_bytes = bytes[..cut].to_vec();
             let kept = ends.iter().filter(|&&end| end <= cut as u64).count() * 2;
-            match Segment::read(Path::new(name), cut_bytes) {
+            match Segment::from_bytes(Path::new(name), cut_bytes) {
                 Ok(segment) => {
                     let read = read_all(&segment);
                     assert!(read.starts_with(&exchanges[..kept]), "cut at {cut}");
@@ -397,10 +396,10 @@ fn a_region_that_stands_elsewhere_is_none() {
     let mut carrier = plain(1);
     carrier[0].response.body = Some(sealed_bytes(&exchanges, 4));
     let mut bytes = unsealed_bytes(&carrier, 1);
-    let whole = Segment::read(Path::new("x.weir.part"), Source::Bytes(bytes.clone())).unwrap();
+    let whole = Segment::from_bytes(Path::new("x.weir.part"), bytes.clone()).unwrap();
     let at = usize::try_from(whole.blocks()[0].offset).unwrap();
     bytes[at] ^= 1;
-    let segment = Segment::read(Path::new("x.weir.part"), Source::Bytes(bytes)).unwrap();
+    let segment = Segment::from_bytes(Path::new("x.weir.part"), bytes).unwrap();
     assert!(segment.blocks().is_empty());
 }
 
@@ -413,7 +412,7 @@ fn an_unknown_version_is_a_readable_error() {
     hasher.update(&bytes[..12]);
     hasher.update(&bytes[16..16 + len]);
     bytes[12..16].copy_from_slice(&hasher.finalize().to_le_bytes());
-    let error = Segment::read(Path::new("x.weir"), Source::Bytes(bytes)).unwrap_err();
+    let error = Segment::from_bytes(Path::new("x.weir"), bytes).unwrap_err();
     let expected =
         "x.weir has segment version 2, and this program reads version 1: use a newer weir";
     assert_eq!(error.to_string(), expected);
