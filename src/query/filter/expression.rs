@@ -227,6 +227,11 @@ impl Test {
                 let may = pattern.is_none_or(|(_, pattern)| info.may_have_route(pattern));
                 Possible { yes: may, no: true }
             }
+            Self::Text(TextField::Host, Pattern::Host(host), Sense::Is) => {
+                // Without a port it stands for every port, and the index knows hosts with theirs.
+                let with_port = text::without_port(host).len() < host.len();
+                Possible { yes: !with_port || info.may_have_host(host), no: true }
+            }
             _ => Possible::EITHER,
         }
     }

@@ -386,14 +386,13 @@ fn any_expression() -> impl Strategy<Value = String> {
 }
 
 fn info_of(block: &[Facts]) -> BlockInfo {
-    BlockInfo {
-        first_start: block.iter().map(|facts| facts.start).min().expect("not empty"),
-        last_start: block.iter().map(|facts| facts.start).max().expect("not empty"),
-        total_ns_max: block.iter().filter_map(|facts| facts.timing.total_ns).max().unwrap_or(0),
-        classes: block.iter().fold(0, |classes, facts| classes | 1 << facts.class()),
-        states: block.iter().fold(0, |states, facts| states | 1 << facts.state as u8),
-        ..BlockInfo::default()
-    }
+    let mut info = BlockInfo::default();
+    info.first_start = block.iter().map(|facts| facts.start).min().expect("not empty");
+    info.last_start = block.iter().map(|facts| facts.start).max().expect("not empty");
+    info.total_ns_max = block.iter().filter_map(|facts| facts.timing.total_ns).max().unwrap_or(0);
+    info.classes = block.iter().fold(0, |classes, facts| classes | 1 << facts.class());
+    info.states = block.iter().fold(0, |states, facts| states | 1 << facts.state as u8);
+    info
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -453,14 +452,12 @@ proptest! {
 
 #[test]
 fn bounds_do_rule_blocks_out() {
-    let info = BlockInfo {
-        first_start: Timestamp::from_nanos(10),
-        last_start: Timestamp::from_nanos(20),
-        total_ns_max: 1000,
-        classes: 1 << 2 | 1 << 4,
-        states: 1 << State::Complete as u8 | 1 << State::Truncated as u8,
-        ..BlockInfo::default()
-    };
+    let mut info = BlockInfo::default();
+    info.first_start = Timestamp::from_nanos(10);
+    info.last_start = Timestamp::from_nanos(20);
+    info.total_ns_max = 1000;
+    info.classes = 1 << 2 | 1 << 4;
+    info.states = 1 << State::Complete as u8 | 1 << State::Truncated as u8;
     for (expression, expected) in [
         ("status >= 500", false),
         ("status >= 404", true),
