@@ -416,19 +416,21 @@ mod tests {
 
     /// An exchange by a few numbers.
     fn exchange((start, total_ns, status, port): (i64, u64, u16, u16), index: u32) -> Exchange {
-        let mut exchange = Exchange::default();
-        exchange.facts = Facts {
-            connection: ConnectionKey {
-                client: Endpoint::v4([10, 0, 0, 1], port),
-                server: Endpoint::v4([10, 0, 0, 2], 80),
-                opened_at: Timestamp::from_nanos(0),
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], port),
+                    server: Endpoint::v4([10, 0, 0, 2], 80),
+                    opened_at: Timestamp::from_nanos(0),
+                },
+                index,
+                start: Timestamp::from_nanos(start),
+                request: Some(MessageFacts::default()),
+                status,
+                timing: Timing { total_ns: Some(total_ns), ..Timing::default() },
+                ..Facts::default()
             },
-            index,
-            start: Timestamp::from_nanos(start),
-            request: Some(MessageFacts::default()),
-            status,
-            timing: Timing { total_ns: Some(total_ns), ..Timing::default() },
-            ..Facts::default()
+            ..Exchange::default()
         };
         if status == 0 {
             exchange.facts.state = State::Open;
@@ -458,7 +460,9 @@ mod tests {
         let mut writer = SegmentWriter::create(dir, &about).expect("created");
         let mut builder = BlockBuilder::new(1);
         for block in blocks {
-            block.iter().for_each(|exchange| builder.push(exchange));
+            for exchange in block {
+                builder.push(exchange);
+            }
             writer.append(&builder.finish()).expect("appended");
         }
         writer.seal(&Ledger::default()).expect("sealed");
@@ -483,75 +487,78 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-        #[test]
-        fn a_store_answers_like_a_plain_list(
-            segments in any_store(),
-            filter in prop::sample::select(vec![
-                "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
-                "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
-            ]),
-            since in prop::option::of(0..60_i64),
-            until in prop::option::of(0..60_i64),
-        ) {
-            let dir = tempfile::tempdir().expect("a directory");
-            for (second, blocks) in segments.iter().enumerate() {
-                write(dir.path(), second as i64, blocks);
-            }
-            let store = Store::open(&[dir.path()]).expect("a store");
-            let question = question(filter, since, until);
-            let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
-            let mut expected: Vec<&Exchange> = all
-                .iter()
-                .copied()
-                .filter(|exchange| question.span.holds(exchange.facts.start))
-                .filter(|exchange| {
-                    question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
-                })
-                .collect();
+            #![proptest_config(ProptestConfig::with_cases(48))]
+            #[test]
+            fn a_store_answers_like_a_plain_list(
+                segments in any_store(),
+                filter in prop::sample::select(vec![
+                    "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
+                    "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
+                ]),
+                since in prop::option::of(0..60_i64),
+                until in prop::option::of(0..60_i64),
+            ) {
+                let dir = tempfile::tempdir().expect("a directory");
+                for (second, blocks) in (0..).zip(&segments) {
+                    write(dir.path(), second, blocks);
+                }
+                let store = Store::open(&[dir.path()]).expect("a store");
+                let question = question(filter, since, until);
+                let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
+                let mut expected: Vec<&Exchange> = all
+                    .iter()
+                    .copied()
+                    .filter(|exchange| question.span.holds(exchange.facts.start))
+                    .filter(|exchange| {
+                        question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
+                    })
+                    .collect();
 
-            let mut found = Vec::new();
-            let scanned = scan(&store, &question, &mut |one| {
-                found.push(one.facts.order());
-                ControlFlow::Continue(())
-            }).expect("scanned");
-            prop_assert_eq!(scanned.matched, expected.len() as u64);
-            prop_assert!(scanned.damaged.is_empty());
-            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-            prop_assert_eq!(&found, &orders);
+                let mut found = Vec::new();
+                let scanned = scan(&store, &question, &mut |one| {
+                    found.push(one.facts.order());
+                    ControlFlow::Continue(())
+                }).expect("scanned");
+                prop_assert_eq!(scanned.matched, expected.len() as u64);
+                prop_assert!(scanned.damaged.is_empty());
+                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+                prop_assert_eq!(&found, &orders);
 
-            let mut keys = Latency::new(Keys::default(), Metric::Total);
-            let counted = latency(&store, &question, &mut keys).expect("counted");
-            prop_assert_eq!(counted.matched, expected.len() as u64);
-            let mut plain = Latency::new(Keys::default(), Metric::Total);
-            expected.iter().for_each(|exchange| plain.record(exchange));
-            prop_assert_eq!(keys.rows(), plain.rows());
-
-            expected.sort_by_key(|exchange| exchange.facts.order());
-            let mut found: Vec<Exchange> = Vec::new();
-            sorted(&store, &question, &mut |one| {
-                let mut exchange = Exchange::default();
-                one.exchange(&mut exchange).expect("readable");
-                found.push(exchange);
-                ControlFlow::Continue(())
-            }).expect("sorted");
-            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-            let found_orders: Vec<_> =
-                found.iter().map(|exchange| exchange.facts.order()).collect();
-            prop_assert_eq!(found_orders, orders);
-            for exchange in &found {
-                prop_assert!(expected.contains(&exchange));
-            }
-            let last = all.iter().map(|exchange| exchange.facts.start).max();
-            prop_assert_eq!(last_start(&store).expect("known"), last);
-        }
+                let mut keys = Latency::new(Keys::default(), Metric::Total);
+                let counted = latency(&store, &question, &mut keys).expect("counted");
+                prop_assert_eq!(counted.matched, expected.len() as u64);
+                let mut plain = Latency::new(Keys::default(), Metric::Total);
+                for exchange in &expected {
+     plain.record(exchange);
     }
+                prop_assert_eq!(keys.rows(), plain.rows());
+
+                expected.sort_by_key(|exchange| exchange.facts.order());
+                let mut found: Vec<Exchange> = Vec::new();
+                sorted(&store, &question, &mut |one| {
+                    let mut exchange = Exchange::default();
+                    one.exchange(&mut exchange).expect("readable");
+                    found.push(exchange);
+                    ControlFlow::Continue(())
+                }).expect("sorted");
+                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+                let found_orders: Vec<_> =
+                    found.iter().map(|exchange| exchange.facts.order()).collect();
+                prop_assert_eq!(found_orders, orders);
+                for exchange in &found {
+                    prop_assert!(expected.contains(&exchange));
+                }
+                let last = all.iter().map(|exchange| exchange.facts.start).max();
+                prop_assert_eq!(last_start(&store).expect("known"), last);
+            }
+        }
 
     #[test]
     fn more_overlapping_blocks_than_are_kept_come_in_order() {
         let dir = tempfile::tempdir().expect("a directory");
-        let blocks: Vec<Vec<Exchange>> = (0..LISTED_BLOCKS_MAX as i64 + 10)
-            .map(|block| (0..3).map(|n| exchange((n * 1000 + block, 5, 200, 1), 0)).collect())
+        let blocks: Vec<Vec<Exchange>> = (0..)
+            .take(LISTED_BLOCKS_MAX + 10)
+            .map(|block: i64| (0..3).map(|n| exchange((n * 1000 + block, 5, 200, 1), 0)).collect())
             .collect();
         write(dir.path(), 0, &blocks);
         let store = Store::open(&[dir.path()]).expect("a store");

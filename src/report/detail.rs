@@ -28,12 +28,12 @@ pub fn write(exchange: &Exchange, style: Style, out: &mut dyn io::Write) -> io::
     anomalies(&exchange.facts, style, &mut text);
     out.write_all(text.as_bytes())?;
     let facts = &exchange.facts;
-    message("request", '>', facts.request.as_ref(), &exchange.request, style, out)?;
+    message(Side::Request, facts.request.as_ref(), &exchange.request, style, out)?;
     if !exchange.interim.is_empty() {
         let statuses: Vec<String> = exchange.interim.iter().map(u16::to_string).collect();
         writeln!(out, "\ninterim responses before the final one: {}", statuses.join(", "))?;
     }
-    message("response", '<', facts.response.as_ref(), &exchange.response, style, out)
+    message(Side::Response, facts.response.as_ref(), &exchange.response, style, out)
 }
 
 fn identity(exchange: &Exchange, style: Style, text: &mut String) {
@@ -124,14 +124,24 @@ fn anomalies(facts: &Facts, style: Style, text: &mut String) {
     }
 }
 
+/// Which message, and how its lines are marked.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Request,
+    Response,
+}
+
 fn message(
-    name: &str,
-    mark: char,
+    side: Side,
     facts: Option<&MessageFacts>,
     text: &MessageText,
     style: Style,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    let (name, mark) = match side {
+        Side::Request => ("request", '>'),
+        Side::Response => ("response", '<'),
+    };
     let Some(facts) = facts else {
         return writeln!(out, "\n{}", style.paint(Role::Heading, format!("no {name} was seen")));
     };
@@ -205,32 +215,34 @@ mod tests {
 
     fn sample() -> Exchange {
         let start = Timestamp::from_nanos(1_795_242_865_123_456_789);
-        let mut exchange = Exchange::default();
-        exchange.facts = Facts {
-            connection: ConnectionKey {
-                client: Endpoint::v4([10, 0, 0, 1], 51324),
-                server: Endpoint::v4([10, 0, 0, 2], 80),
-                opened_at: start,
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    server: Endpoint::v4([10, 0, 0, 2], 80),
+                    opened_at: start,
+                },
+                start,
+                request: Some(MessageFacts { header_bytes: 43, ..MessageFacts::default() }),
+                response: Some(MessageFacts {
+                    header_bytes: 70,
+                    framing: Framing::Length,
+                    body_bytes: 20,
+                    body_seen_bytes: 15,
+                }),
+                status: 200,
+                timing: Timing {
+                    connect_ns: None,
+                    send_ns: Some(0),
+                    blocked_ns: Some(100_000),
+                    wait_ns: Some(900_000),
+                    receive_ns: Some(300_000),
+                    total_ns: Some(1_200_000),
+                },
+                anomalies: [Anomaly::GapInResponse].into_iter().collect(),
+                ..Facts::default()
             },
-            start,
-            request: Some(MessageFacts { header_bytes: 43, ..MessageFacts::default() }),
-            response: Some(MessageFacts {
-                header_bytes: 70,
-                framing: Framing::Length,
-                body_bytes: 20,
-                body_seen_bytes: 15,
-            }),
-            status: 200,
-            timing: Timing {
-                connect_ns: None,
-                send_ns: Some(0),
-                blocked_ns: Some(100_000),
-                wait_ns: Some(900_000),
-                receive_ns: Some(300_000),
-                total_ns: Some(1_200_000),
-            },
-            anomalies: [Anomaly::GapInResponse].into_iter().collect(),
-            ..Facts::default()
+            ..Exchange::default()
         };
         exchange.route = "/cart".to_owned();
         exchange.request.head = b"GET /cart HTTP/1.1\r\nHost: a\x1b]0;b\r\n\r\n".to_vec();

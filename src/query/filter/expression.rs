@@ -84,7 +84,7 @@ impl Expression {
             Self::All(parts) => parts.iter().all(|part| part.holds(facts, text)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(facts, text)),
             Self::Not(part) => !part.holds(facts, text),
-            Self::Test(test) => test.holds(facts, text),
+            Self::Test(one) => one.holds(facts, text),
         }
     }
 

@@ -12,30 +12,32 @@ use crate::segment::BlockInfo;
 use crate::time::Timestamp;
 
 fn sample() -> Exchange {
-    let mut exchange = Exchange::default();
-    exchange.facts = Facts {
-        connection: ConnectionKey {
-            client: Endpoint::v4([10, 0, 0, 1], 51324),
-            server: Endpoint::v4([192, 0, 2, 7], 80),
-            opened_at: Timestamp::MIN,
+    let mut exchange = Exchange {
+        facts: Facts {
+            connection: ConnectionKey {
+                client: Endpoint::v4([10, 0, 0, 1], 51324),
+                server: Endpoint::v4([192, 0, 2, 7], 80),
+                opened_at: Timestamp::MIN,
+            },
+            index: 2,
+            start: Timestamp::from_nanos(1_795_242_865_123_456_789),
+            request: Some(MessageFacts { header_bytes: 90, ..MessageFacts::default() }),
+            response: Some(MessageFacts {
+                header_bytes: 60,
+                framing: Framing::Chunked,
+                body_bytes: 70_000,
+                body_seen_bytes: 60_000,
+            }),
+            status: 503,
+            timing: Timing {
+                wait_ns: Some(200_000_000),
+                total_ns: Some(250_000_000),
+                ..Timing::default()
+            },
+            anomalies: [Anomaly::GapInResponse].into_iter().collect(),
+            ..Facts::default()
         },
-        index: 2,
-        start: Timestamp::from_nanos(1_795_242_865_123_456_789),
-        request: Some(MessageFacts { header_bytes: 90, ..MessageFacts::default() }),
-        response: Some(MessageFacts {
-            header_bytes: 60,
-            framing: Framing::Chunked,
-            body_bytes: 70_000,
-            body_seen_bytes: 60_000,
-        }),
-        status: 503,
-        timing: Timing {
-            wait_ns: Some(200_000_000),
-            total_ns: Some(250_000_000),
-            ..Timing::default()
-        },
-        anomalies: [Anomaly::GapInResponse].into_iter().collect(),
-        ..Facts::default()
+        ..Exchange::default()
     };
     exchange.request.head = b"POST /cart/17?x=1 HTTP/1.1\r\nHost: Shop.test:8080\r\n\
         User-Agent: curl/8.0\r\nAccept: text/html\r\nAccept: text/plain\r\n\r\n"
