@@ -117,21 +117,21 @@ fn undo(coding: Coding, bytes: &[u8]) -> (Vec<u8>, Option<String>) {
 
 /// Reads at most [`DECODED_BODY_BYTES_MAX`] bytes.
 fn read_capped(coding: Coding, mut decoder: impl Read) -> (Vec<u8>, Option<String>) {
-    let mut decoded = Vec::new();
+    let mut content = Vec::new();
     let mut piece = vec![0; 16 << 10];
     loop {
-        let room = DECODED_BODY_BYTES_MAX - decoded.len();
+        let room = DECODED_BODY_BYTES_MAX - content.len();
         match decoder.read(&mut piece) {
-            Ok(0) => return (decoded, None),
+            Ok(0) => return (content, None),
             Ok(length) => {
-                decoded.extend_from_slice(piece.get(..length.min(room)).unwrap_or_default());
+                content.extend_from_slice(piece.get(..length.min(room)).unwrap_or_default());
                 if length > room {
                     let cut = format!("cut at {DECODED_BODY_BYTES_MAX} bytes of decoded content");
-                    return (decoded, Some(cut));
+                    return (content, Some(cut));
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (decoded, Some(broken(coding, &error))),
+            Err(error) => return (content, Some(broken(coding, &error))),
         }
     }
 }

@@ -185,8 +185,8 @@ mod tests {
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
-    fn message(header_bytes: u32, framing: Framing, body_bytes: u64) -> Option<MessageFacts> {
-        Some(MessageFacts { header_bytes, framing, body_bytes, body_seen_bytes: body_bytes })
+    fn message(header_bytes: u32, framing: Framing, body_bytes: u64) -> MessageFacts {
+        MessageFacts { header_bytes, framing, body_bytes, body_seen_bytes: body_bytes }
     }
 
     fn sample() -> Exchange {
@@ -194,27 +194,29 @@ mod tests {
         server[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
         server[15] = 2;
         let start = Timestamp::from_nanos(1_795_242_865_123_456_789);
-        let mut exchange = Exchange::default();
-        exchange.facts = Facts {
-            connection: ConnectionKey {
-                client: Endpoint::v4([10, 0, 0, 1], 51324),
-                server: Endpoint::v6(server, 80),
-                opened_at: start,
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    server: Endpoint::v6(server, 80),
+                    opened_at: start,
+                },
+                start,
+                request: Some(message(57, Framing::None, 0)),
+                response: Some(message(38, Framing::Length, 12)),
+                status: 200,
+                timing: Timing {
+                    connect_ns: None,
+                    send_ns: Some(0),
+                    blocked_ns: Some(0),
+                    wait_ns: Some(1_234_567),
+                    receive_ns: Some(0),
+                    total_ns: Some(1_234_567),
+                },
+                anomalies: [Anomaly::GapInResponse].into_iter().collect(),
+                ..Facts::default()
             },
-            start,
-            request: message(57, Framing::None, 0),
-            response: message(38, Framing::Length, 12),
-            status: 200,
-            timing: Timing {
-                connect_ns: None,
-                send_ns: Some(0),
-                blocked_ns: Some(0),
-                wait_ns: Some(1_234_567),
-                receive_ns: Some(0),
-                total_ns: Some(1_234_567),
-            },
-            anomalies: [Anomaly::GapInResponse].into_iter().collect(),
-            ..Facts::default()
+            ..Exchange::default()
         };
         exchange.request.head = b"GET /cart?x=1 HTTP/1.1\r\nHost: shop.test\r\n\r\n".to_vec();
         exchange.response.head = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n".to_vec();

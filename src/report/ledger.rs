@@ -9,53 +9,10 @@ use crate::report::units::{count, size};
 /// The account as one paragraph a kind, and whether it balances.
 #[must_use]
 pub fn ledger(ledger: &Ledger, style: Style) -> String {
-    let Ledger { frames, missed, bytes, flows, exchanges } = ledger;
+    let Ledger { flows, exchanges, .. } = ledger;
     let mut out = String::new();
-    let skipped: u64 = frames.skipped.iter().sum();
-    line(
-        &mut out,
-        style,
-        "frames",
-        &[
-            (frames.seen, "seen ="),
-            (frames.packets, "packets +"),
-            (skipped, "skipped +"),
-            (frames.dropped, "dropped"),
-        ],
-    );
-    let mut reasons = Skip::ALL.map(|reason| (ledger.skipped(reason), reason));
-    reasons.sort_by_key(|&(number, _)| std::cmp::Reverse(number));
-    for (number, reason) in reasons.into_iter().filter(|(number, _)| *number > 0) {
-        let _ = writeln!(out, "             {} {}", count(number), skip_words(reason));
-    }
-    let lost = missed.kernel.saturating_add(missed.interface);
-    let text = format!(
-        "missed     {} by the kernel, {} by the interface: lost before weir saw them",
-        count(missed.kernel),
-        count(missed.interface)
-    );
-    let _ = writeln!(out, "{}", style.paint(if lost > 0 { Role::Odd } else { Role::Faint }, text));
-    line(
-        &mut out,
-        style,
-        "bytes",
-        &[
-            (bytes.payload, "payload ="),
-            (bytes.delivered, "delivered +"),
-            (bytes.duplicate, "duplicate +"),
-            (bytes.refused, "refused"),
-        ],
-    );
-    if bytes.tunnel > 0 {
-        let _ = writeln!(out, "             {} of them in tunnels, not read", size(bytes.tunnel));
-    }
-    if bytes.unparsed > 0 {
-        let _ = writeln!(out, "             {} of them in no message", size(bytes.unparsed));
-    }
-    if bytes.gap > 0 {
-        let text = format!("             {} more were never captured", count(bytes.gap));
-        let _ = writeln!(out, "{}", style.paint(Role::Odd, text));
-    }
+    frames(&mut out, ledger, style);
+    bytes(&mut out, ledger, style);
     line(
         &mut out,
         style,
@@ -83,6 +40,59 @@ pub fn ledger(ledger: &Ledger, style: Style) -> String {
     );
     balance(&mut out, ledger, style);
     out
+}
+
+fn frames(out: &mut String, ledger: &Ledger, style: Style) {
+    let Ledger { frames, missed, .. } = ledger;
+    let skipped: u64 = frames.skipped.iter().sum();
+    line(
+        out,
+        style,
+        "frames",
+        &[
+            (frames.seen, "seen ="),
+            (frames.packets, "packets +"),
+            (skipped, "skipped +"),
+            (frames.dropped, "dropped"),
+        ],
+    );
+    let mut reasons = Skip::ALL.map(|reason| (ledger.skipped(reason), reason));
+    reasons.sort_by_key(|&(number, _)| std::cmp::Reverse(number));
+    for (number, reason) in reasons.into_iter().filter(|(number, _)| *number > 0) {
+        let _ = writeln!(out, "             {} {}", count(number), skip_words(reason));
+    }
+    let lost = missed.kernel.saturating_add(missed.interface);
+    let text = format!(
+        "missed     {} by the kernel, {} by the interface: lost before weir saw them",
+        count(missed.kernel),
+        count(missed.interface)
+    );
+    let _ = writeln!(out, "{}", style.paint(if lost > 0 { Role::Odd } else { Role::Faint }, text));
+}
+
+fn bytes(out: &mut String, ledger: &Ledger, style: Style) {
+    let bytes = &ledger.bytes;
+    line(
+        out,
+        style,
+        "bytes",
+        &[
+            (bytes.payload, "payload ="),
+            (bytes.delivered, "delivered +"),
+            (bytes.duplicate, "duplicate +"),
+            (bytes.refused, "refused"),
+        ],
+    );
+    if bytes.tunnel > 0 {
+        let _ = writeln!(out, "             {} of them in tunnels, not read", size(bytes.tunnel));
+    }
+    if bytes.unparsed > 0 {
+        let _ = writeln!(out, "             {} of them in no message", size(bytes.unparsed));
+    }
+    if bytes.gap > 0 {
+        let text = format!("             {} more were never captured", count(bytes.gap));
+        let _ = writeln!(out, "{}", style.paint(Role::Odd, text));
+    }
 }
 
 fn line(out: &mut String, style: Style, name: &str, terms: &[(u64, &str)]) {

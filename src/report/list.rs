@@ -1,5 +1,6 @@
 //! One line an exchange, for people.
 
+use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
 use crate::query::text;
@@ -83,31 +84,32 @@ fn tail(facts: &Facts) -> String {
     if facts.state != State::Complete {
         words.push(facts.state.name());
     }
-    words.extend(facts.anomalies.iter().map(|anomaly| anomaly.name()));
+    words.extend(facts.anomalies.iter().map(Anomaly::name));
     if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anomaly::Anomaly;
     use crate::exchange::{ConnectionKey, MessageFacts, Timing};
     use crate::packet::Endpoint;
     use crate::time::Timestamp;
 
     fn sample() -> Exchange {
-        let mut exchange = Exchange::default();
-        exchange.facts = Facts {
-            connection: ConnectionKey {
-                client: Endpoint::v4([10, 0, 0, 1], 51324),
-                ..ConnectionKey::default()
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    ..ConnectionKey::default()
+                },
+                start: Timestamp::from_nanos(1_795_242_865_123_456_789),
+                request: Some(MessageFacts::default()),
+                response: Some(MessageFacts::default()),
+                status: 200,
+                timing: Timing { total_ns: Some(1_234_567), ..Timing::default() },
+                ..Facts::default()
             },
-            start: Timestamp::from_nanos(1_795_242_865_123_456_789),
-            request: Some(MessageFacts::default()),
-            response: Some(MessageFacts::default()),
-            status: 200,
-            timing: Timing { total_ns: Some(1_234_567), ..Timing::default() },
-            ..Facts::default()
+            ..Exchange::default()
         };
         exchange.request.head =
             b"GET /cart?x=1\x1b[31m HTTP/1.1\r\nHost: shop.test\r\n\r\n".to_vec();
@@ -142,7 +144,7 @@ mod tests {
         check(
             &odd,
             None,
-            "11-21 06:34:25.123 ID   - >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
+            "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
         );
         odd.facts.request = None;
         odd.facts.state = State::Orphan;
@@ -150,7 +152,7 @@ mod tests {
         check(
             &odd,
             None,
-            "11-21 06:34:25.123 ID   -       - 10.0.0.1     - (orphan, early_response)\n",
+            "11-21 06:34:25.123 ID   -        - 10.0.0.1     - (orphan, early_response)\n",
         );
     }
 
