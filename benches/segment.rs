@@ -1,5 +1,7 @@
 //! What it costs to store an exchange, and to scan the stored ones by their columns.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up has no result")]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weir::exchange::{ConnectionKey, Exchange, Facts, MessageFacts, Timing};
 use weir::http::Framing;

@@ -44,9 +44,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Exit> {
         jsonl::write_exchange(&exchange, &mut line);
         out.write_all(&line)?;
     } else {
-        out.write_all(
-            detail::exchange(&exchange, terminal::width(), terminal::style()).as_bytes(),
-        )?;
+        detail::write(&exchange, terminal::style(), &mut out)?;
     }
     out.flush()?;
     opened.close(&[])

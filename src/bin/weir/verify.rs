@@ -58,7 +58,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Exit> {
 fn verify(path: &Path, repairs: bool) -> Result<Finding> {
     let segment = Segment::open(path)?;
     let told = |damage: Vec<Damage>| damage.iter().map(ToString::to_string).collect();
-    if repairs && !segment.is_sealed() || repairs && path.extension().is_some_and(|e| e == "part") {
+    let is_left_open = !segment.is_sealed() || path.extension().is_some_and(|e| e == "part");
+    if repairs && is_left_open {
         drop(segment);
         let repaired = repair(path)?;
         return Ok(Finding {
