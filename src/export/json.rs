@@ -45,7 +45,7 @@ fn inside(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Whether a byte stands for itself in a JSON string, whatever surrounds it.
 const fn is_plain(byte: u8) -> bool {
-    (byte >= 0x20) & (byte <= 0x7e) & (byte != b'"') & (byte != b'\\')
+    matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')
 }
 
 fn escaped_char(out: &mut Vec<u8>, character: char) {
