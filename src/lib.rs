@@ -39,3 +39,33 @@ pub mod source;
 pub mod tcp;
 /// Instants: nanoseconds since the Unix epoch.
 pub mod time;
+/// Every bound: what is bounded, by how much, and why.
+pub mod limits;
+/// Where every frame, byte, flow and exchange went, and the identities that must balance.
+pub mod ledger;
+/// What moves between the stages: `Frame`, `Packet`, `Endpoint`, `Flags`, `Direction`.
+pub mod packet;
+/// The protocol oddities that are noted on an exchange.
+pub mod anomaly;
+/// Where frames come from: capture files and interfaces.
+pub mod source;
+/// From a frame to the TCP packet in it, through link layers, tags, tunnels, IP and fragments.
+pub mod decode;
+/// One state per connection: look up, open, expire, evict.
+pub mod flow;
+/// Packets of a connection put in order: data, gaps, ends (RFC 9293).
+pub mod tcp;
+/// Stream bytes cut into HTTP/1 messages (RFC 9112).
+pub mod http;
+/// Messages paired into exchanges, with times, states, routes and redaction.
+pub mod exchange;
+/// Files of exchanges: written through a map, sealed by rename, read back block by block.
+pub mod segment;
+/// Questions asked of a store of segments, or of a capture read on the spot.
+pub mod query;
+/// Answers for programs: JSON Lines and the other formats.
+pub mod export;
+/// Answers for people: tables, plots, one exchange in full; everything escaped.
+pub mod report;
+/// The threads: the only place where the capturing stages meet.
+pub mod pipeline;
