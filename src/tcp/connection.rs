@@ -144,6 +144,18 @@ impl Connection {
         self.latest
     }
 
+    /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
+    #[inline]
+    pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
+        let client = self.client;
+        let (own, _) = self.both(side);
+        own.seen = true;
+        if packet.flags.has(Flags::SYN) && client.is_none() && own.origin.is_none() {
+            let is_answer = packet.flags.has(Flags::ACK);
+            self.client = Some(if is_answer { side.other() } else { side });
+        }
+    }
+
     /// Takes the next packet, sent by `side`.
     #[inline]
     pub fn push<S: Sink>(
