@@ -233,7 +233,12 @@ impl Pending {
         timing.send_ns = between(begun_at, sent_at);
         timing.receive_ns = between(answered_at, ended_at);
         timing.total_ns = between(begun_at, ended_at);
-        timing.wait_ns = sent_at.and_then(|sent| Some(answered_at?.since(sent)));
+        timing.wait_ns = if facts.anomalies.has(Anomaly::EarlyResponse) {
+            // What the server had not received it did not wait for, wherever the capture stood.
+            sent_at.and(answered_at).map(|_| 0)
+        } else {
+            between(sent_at, answered_at)
+        };
         timing.blocked_ns = timing.wait_ns.map(|wait| {
             let due = about.previous_end.zip(sent_at);
             due.map_or(0, |(previous, sent)| previous.since(sent).min(wait))
