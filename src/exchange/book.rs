@@ -250,6 +250,9 @@ impl Book {
         }
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
+        if self.request_gap.1 > 0 {
+            orphan.note(Anomaly::GapInRequest);
+        }
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }

@@ -193,8 +193,7 @@ impl Pending {
             Part::Response => (&mut facts.response, &mut self.response),
         };
         if let Some(message) = message {
-            message.body_bytes = end.body_bytes;
-            message.body_seen_bytes = end.body_seen_bytes;
+            message.measure(end);
         }
         progress.latest = progress.latest.max(end.at);
         progress.end = end.offset;
@@ -258,8 +257,7 @@ impl Pending {
     /// Takes what is known of the response's body when the watching stopped inside it.
     pub(super) const fn interrupt(&mut self, end: &MessageEnd) {
         if let Some(message) = &mut self.exchange.facts.response {
-            message.body_bytes = end.body_bytes;
-            message.body_seen_bytes = end.body_seen_bytes;
+            message.measure(end);
         }
         self.exchange.facts.anomalies.add_all(end.anomalies);
     }
@@ -297,6 +295,16 @@ impl Part {
             Self::Request => Anomaly::GapInRequest,
             Self::Response => Anomaly::GapInResponse,
         }
+    }
+}
+
+impl MessageFacts {
+    /// Takes the body's lengths from its end; one that was announced stands, however much came.
+    const fn measure(&mut self, end: &MessageEnd) {
+        if !matches!(self.framing, Framing::Length) {
+            self.body_bytes = end.body_bytes;
+        }
+        self.body_seen_bytes = end.body_seen_bytes;
     }
 }
 

@@ -161,6 +161,9 @@ impl<'r> Intake<'r> {
         let mut errors = Vec::new();
         let mut bytes = 0;
         loop {
+            if self.ledger.frames.seen.is_multiple_of(WATCH_FRAMES) && self.look(bytes) {
+                break;
+            }
             let frame = match source.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
@@ -171,9 +174,6 @@ impl<'r> Intake<'r> {
             };
             bytes += frame.bytes.len() as u64;
             self.ledger.frames.seen += 1;
-            if self.ledger.frames.seen.is_multiple_of(WATCH_FRAMES) && self.look(bytes) {
-                break;
-            }
             self.advance(frame.at, hand_on);
             self.frame(&frame, hand_on);
         }

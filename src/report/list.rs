@@ -1,1 +1,166 @@
-//! Placeholder.
+//! One line an exchange, for people.
+
+use crate::anomaly::Anomaly;
+use crate::exchange::{Exchange, Facts, State};
+use crate::http::lines;
+use crate::query::text;
+use crate::report::escape::{cut, escaped};
+use crate::report::style::{Role, Style};
+use crate::report::units;
+
+/// Least columns that the request keeps, however narrow the terminal is.
+const REQUEST_COLUMNS_MIN: usize = 20;
+
+/// Appends one line: when it began, the beginning of its id (enough for `weir show`), status,
+/// total, client, request, and what was odd. Cut to `width` columns; whole where that is `None`.
+pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut String) {
+    let facts = &exchange.facts;
+    let start = facts.start.to_string();
+    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`.
+    let start = start.get(5..23).unwrap_or_default().replace('T', " ");
+    let id: String = facts.id().to_string().chars().take(8).collect();
+    let status = match facts.status {
+        0 => "  -".to_owned(),
+        status => status.to_string(),
+    };
+    let status_role = match facts.class() {
+        5 => Role::Bad,
+        2 => Role::Good,
+        4 => Role::Odd,
+        _ => Role::Faint,
+    };
+    let client = facts.connection.client.ip().to_string();
+    let before = format!("{start:18} {id:8} ");
+    let between = format!(" {:>8} {client:<12} ", total(facts));
+    let tail = tail(facts);
+    let taken = before.len() + status.len() + between.chars().count();
+    let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+    let mut request = request(exchange);
+    if let Some(width) = width {
+        let room = width.saturating_sub(taken + tail_columns).max(REQUEST_COLUMNS_MIN);
+        request = cut(&request, room);
+    }
+    out.push_str(&style.paint(Role::Faint, before).to_string());
+    out.push_str(&style.paint(status_role, status).to_string());
+    out.push_str(&between);
+    out.push_str(&request);
+    if !tail.is_empty() {
+        out.push(' ');
+        out.push_str(&style.paint(Role::Odd, tail).to_string());
+    }
+    out.push('\n');
+}
+
+/// The total; of an exchange that did not end, how long it was watched at least.
+fn total(facts: &Facts) -> String {
+    match (facts.timing.total_ns, facts.state) {
+        (Some(ns), _) => units::duration(ns),
+        (None, State::Open | State::Unanswered | State::Truncated) if facts.watched_ns > 0 => {
+            format!(">{}", units::duration(facts.watched_ns))
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+/// Method, host and target; `-` where the request was not seen.
+fn request(exchange: &Exchange) -> String {
+    if exchange.facts.request.is_none() {
+        return "-".to_owned();
+    }
+    let head = exchange.request.head.as_slice();
+    let line = lines::request_line(head);
+    if line.method.is_empty() {
+        return escaped(exchange.route.as_bytes()).to_string();
+    }
+    let host = text::host(head).unwrap_or_default();
+    // The target of another form than the path alone says the host itself.
+    let host = if line.target.first() == Some(&b'/') { &*host } else { b"" };
+    format!("{} {}{}", escaped(line.method), escaped(host), escaped(line.target))
+}
+
+/// The state, where it is not complete, and the anomalies.
+fn tail(facts: &Facts) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    if facts.state != State::Complete {
+        words.push(facts.state.name());
+    }
+    words.extend(facts.anomalies.iter().map(Anomaly::name));
+    if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{ConnectionKey, MessageFacts, Timing};
+    use crate::packet::Endpoint;
+    use crate::time::Timestamp;
+
+    fn sample() -> Exchange {
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    ..ConnectionKey::default()
+                },
+                start: Timestamp::from_nanos(1_795_242_865_123_456_789),
+                request: Some(MessageFacts::default()),
+                response: Some(MessageFacts::default()),
+                status: 200,
+                timing: Timing { total_ns: Some(1_234_567), ..Timing::default() },
+                ..Facts::default()
+            },
+            ..Exchange::default()
+        };
+        exchange.request.head =
+            b"GET /cart?x=1\x1b[31m HTTP/1.1\r\nHost: shop.test\r\n\r\n".to_vec();
+        exchange
+    }
+
+    #[test]
+    fn a_line_tells_when_what_and_how() {
+        let exchange = sample();
+        let id = exchange.id().to_string()[..8].to_owned();
+        let check = |exchange: &Exchange, width: Option<usize>, expected: &str| {
+            let mut found = String::new();
+            line(exchange, width, Style::Plain, &mut found);
+            assert_eq!(found, expected.replace("ID", &id));
+        };
+        check(
+            &exchange,
+            None,
+            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
+        );
+        check(
+            &exchange,
+            Some(80),
+            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+        );
+        let mut odd = exchange.clone();
+        odd.facts.state = State::Open;
+        odd.facts.status = 0;
+        odd.facts.timing = Timing::default();
+        odd.facts.watched_ns = 3_000_000_000;
+        odd.facts.anomalies.add(Anomaly::EarlyResponse);
+        check(
+            &odd,
+            None,
+            "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
+        );
+        odd.facts.request = None;
+        odd.facts.state = State::Orphan;
+        odd.request.head.clear();
+        check(
+            &odd,
+            None,
+            "11-21 06:34:25.123 ID   -        - 10.0.0.1     - (orphan, early_response)\n",
+        );
+    }
+
+    #[test]
+    fn colours_hold_no_orders_of_strangers() {
+        let mut found = String::new();
+        line(&sample(), Some(100), Style::Coloured, &mut found);
+        assert!(found.contains("\x1b[32m200\x1b[0m"));
+        assert!(!found.contains("\x1b[31m"));
+    }
+}
