@@ -102,6 +102,12 @@ impl Pending {
         }
     }
 
+    /// Whether its response, of which nothing was seen, may lie before position `end`.
+    pub(super) const fn is_answered_before(&self, end: u64) -> bool {
+        let facts = &self.exchange.facts;
+        facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -129,9 +135,6 @@ impl Pending {
         }
         let facts = &mut self.exchange.facts;
         facts.start = head.begun_at;
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeRequest);
-        }
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
@@ -149,9 +152,6 @@ impl Pending {
         if facts.request.is_none() {
             facts.start = head.begun_at;
             facts.state = State::Orphan;
-        }
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeResponse);
         }
         facts.status = status;
         facts.response = Some(message_facts(head));
