@@ -1,5 +1,7 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+mod dialogues;
 mod own_captures;
 mod public_captures;
 mod run;
+mod tape;

@@ -129,11 +129,14 @@ impl<'d> Ear<'_, 'd> {
             (Direction::ToServer, StreamEvent::Gap { len, offset, at }) => {
                 self.requests(Input::gap(len, offset, at));
                 self.conversation.book.request_gap(offset, len);
+                if self.conversation.requests.is_searching() {
+                    self.conversation.book.lose_request_place();
+                }
             }
             (Direction::ToClient, StreamEvent::Gap { len, offset, at }) => {
                 self.responses(Input::gap(len, offset, at));
                 if self.conversation.responses.is_searching() {
-                    self.conversation.book.lose_place();
+                    self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
             }
             (direction, StreamEvent::End { at }) => {
@@ -191,6 +194,9 @@ impl<'d> Ear<'_, 'd> {
     fn responses(&mut self, mut input: Input<'_>) {
         let (Conversation { requests, responses, book, .. }, mut around) = self.split();
         loop {
+            if responses.is_searching() {
+                book.search_response();
+            }
             if responses.is_idle() || responses.is_searching() {
                 book.at_boundary(input.offset, input.acknowledged);
             }

@@ -102,6 +102,12 @@ impl Pending {
         }
     }
 
+    /// Whether its response, of which nothing was seen, may lie before position `end`.
+    pub(super) const fn is_answered_before(&self, end: u64) -> bool {
+        let facts = &self.exchange.facts;
+        facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -129,9 +135,6 @@ impl Pending {
         }
         let facts = &mut self.exchange.facts;
         facts.start = head.begun_at;
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeRequest);
-        }
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
@@ -150,9 +153,6 @@ impl Pending {
         if facts.request.is_none() {
             facts.start = head.begun_at;
             facts.state = State::Orphan;
-        }
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeResponse);
         }
         facts.status = status;
         facts.response = Some(message_facts(head));
@@ -233,7 +233,12 @@ impl Pending {
         timing.send_ns = between(begun_at, sent_at);
         timing.receive_ns = between(answered_at, ended_at);
         timing.total_ns = between(begun_at, ended_at);
-        timing.wait_ns = sent_at.and_then(|sent| Some(answered_at?.since(sent)));
+        timing.wait_ns = if facts.anomalies.has(Anomaly::EarlyResponse) {
+            // What the server had not received it did not wait for, wherever the capture stood.
+            sent_at.and(answered_at).map(|_| 0)
+        } else {
+            between(sent_at, answered_at)
+        };
         timing.blocked_ns = timing.wait_ns.map(|wait| {
             let due = about.previous_end.zip(sent_at);
             due.map_or(0, |(previous, sent)| previous.since(sent).min(wait))

@@ -144,6 +144,18 @@ impl Connection {
         self.latest
     }
 
+    /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
+    #[inline]
+    pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
+        let client = self.client;
+        let (own, _) = self.both(side);
+        own.seen = true;
+        if packet.flags.has(Flags::SYN) && client.is_none() && own.origin.is_none() {
+            let is_answer = packet.flags.has(Flags::ACK);
+            self.client = Some(if is_answer { side.other() } else { side });
+        }
+    }
+
     /// Takes the next packet, sent by `side`.
     #[inline]
     pub fn push<S: Sink>(
@@ -398,8 +410,7 @@ impl Connection {
         if packet.flags.has(Flags::FIN) && own.end.is_none() {
             own.end = u64::try_from(wire_end).ok().filter(|&end| end >= own.next);
         }
-        // What lies before the stream's start (the capture began in mid-connection) is dropped
-        // from the front, as what was delivered before is.
+        // What lies before the stream's start (the capture began in mid-connection) has no place.
         let early = usize::try_from(position.min(0).unsigned_abs()).unwrap_or(usize::MAX);
         let early = early.min(packet.payload.len());
         let captured = packet.payload.len() as u64;
@@ -419,7 +430,8 @@ impl Connection {
         let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
         *out.held_bytes += own.held_bytes() - held_before;
         out.bytes.payload += captured;
-        out.bytes.duplicate += duplicate + early as u64;
+        out.bytes.duplicate += duplicate;
+        out.bytes.refused += early as u64;
         if let Some((_, packets)) = &mut self.waiting {
             *packets = packets.saturating_add(1);
         }
