@@ -1,5 +1,6 @@
 //! Where frames come from: capture files of every common kind, one after the other.
 
+pub mod bpf;
 mod error;
 mod feed;
 mod file;
