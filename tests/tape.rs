@@ -1,7 +1,7 @@
 //! Frames made by hand: one TCP packet over IPv4 over Ethernet each, and a source that lends them.
 
 use weir::packet::{Frame, LinkType};
-use weir::source::{Source, SourceError};
+use weir::source::{Reading, Source, SourceError};
 use weir::time::Timestamp;
 
 pub(crate) const FIN: u8 = 0x01;
@@ -124,14 +124,16 @@ impl Tape {
 }
 
 impl Source for Tape {
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
         let frame = self.frames.get(self.next);
         self.next += 1;
-        Ok(frame.map(|frame| Frame {
+        let Some(frame) = frame else { return Ok(Reading::End) };
+        take(&Frame {
             at: Timestamp::from_nanos(frame.at),
             bytes: &frame.bytes,
             wire_len: frame.wire_len,
             link: ETHERNET,
-        }))
+        });
+        Ok(Reading::More)
     }
 }
