@@ -216,12 +216,6 @@ impl Book {
         }
     }
 
-    pub(super) fn body_gap(&mut self, part: Part) {
-        if let Some(exchange) = self.under_way(part) {
-            exchange.note(part.gap());
-        }
-    }
-
     /// Notes why a message ends before its framing says so.
     pub(super) fn note_ending(&mut self, part: Part, end: &MessageEnd, ending: Ending) {
         let anomaly = match (end.ended, ending) {
@@ -308,9 +302,6 @@ impl Book {
             let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
             if is_excess && !is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::ExcessBytes);
-            }
-            if rest.gap > 0 && end.ended == Ended::Early {
-                exchange.note(Anomaly::GapInResponse);
             }
             if is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::SwitchedProtocol);

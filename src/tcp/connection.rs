@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::packet::{Flags, Packet};
 use crate::tcp::reassembler::{Piece, Reassembler};
 use crate::tcp::seq::Seq;
-use crate::tcp::{Data, StreamEvent};
+use crate::tcp::{Absence, Data, StreamEvent};
 use crate::time::Timestamp;
 
 /// Who takes the streams of a connection.
@@ -469,7 +469,8 @@ impl Connection {
             own.next = until;
             out.bytes.gap += len;
             self.waiting = None;
-            out.sink.stream(side, StreamEvent::Gap { len, offset, at: now });
+            out.sink
+                .stream(side, StreamEvent::Gap { len, offset, at: now, absence: Absence::Missed });
         }
         if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
             self.waiting = Some((now, 0));
@@ -543,8 +544,8 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Data(data));
             }
             if run.cut > 0 {
-                let gap = StreamEvent::Gap { len: run.cut, offset: offset + len, at: run.at };
-                out.sink.stream(side, gap);
+                let (len, offset, absence) = (run.cut, offset + len, Absence::Cut);
+                out.sink.stream(side, StreamEvent::Gap { len, offset, at: run.at, absence });
             }
             moved = true;
         }
