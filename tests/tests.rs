@@ -2,6 +2,8 @@
 
 mod dialogues;
 mod own_captures;
+mod properties;
 mod public_captures;
 mod run;
+mod talk;
 mod tape;
