@@ -63,8 +63,8 @@ pub(crate) struct Perfect {
 pub(crate) struct Sent {
     pub(crate) frame: Recorded,
     pub(crate) from: Talker,
-    pub(crate) port: u16,
     pub(crate) heads: Vec<String>,
+    pub(crate) is_handshake: bool,
 }
 
 const START: i64 = 1_795_242_865_000_000_000;
@@ -83,27 +83,38 @@ pub(crate) fn any_turn(pipelined: bool) -> impl Strategy<Value = Turn> {
     let sizes = prop::sample::select(vec![7_usize, 100, 1448, 1448, 9000]);
     let next = prop::bool::weighted(if pipelined { 0.3 } else { 0.0 });
     let times = (1_i64..900, 0_i64..50_000);
-    (methods, statuses, 0_u8..3, any_body(), any_body(), sizes, times, next, any::<bool>()).prop_map(
-        |(method, status, interim, up, down, packet_bytes, times, is_pipelined, is_acknowledged)| {
-            let up = if matches!(method, "GET" | "HEAD") { Body::None } else { up };
-            // Tiny packets only for small messages, so that the tapes stay short.
-            let is_large = body_bytes(&up).max(body_bytes(&down)) > 300;
-            let packet_bytes = if is_large { packet_bytes.max(100) } else { packet_bytes };
-            let (step_us, think_us) = times;
-            Turn {
+    (methods, statuses, 0_u8..3, any_body(), any_body(), sizes, times, next, any::<bool>())
+        .prop_map(
+            |(
                 method,
                 status,
                 interim,
                 up,
                 down,
                 packet_bytes,
-                step_us,
-                think_us,
+                times,
                 is_pipelined,
                 is_acknowledged,
-            }
-        },
-    )
+            )| {
+                let up = if matches!(method, "GET" | "HEAD") { Body::None } else { up };
+                // Tiny packets only for small messages, so that the tapes stay short.
+                let is_large = body_bytes(&up).max(body_bytes(&down)) > 300;
+                let packet_bytes = if is_large { packet_bytes.max(100) } else { packet_bytes };
+                let (step_us, think_us) = times;
+                Turn {
+                    method,
+                    status,
+                    interim,
+                    up,
+                    down,
+                    packet_bytes,
+                    step_us,
+                    think_us,
+                    is_pipelined,
+                    is_acknowledged,
+                }
+            },
+        )
 }
 
 /// Several connections at once; `pipelined`: with requests that do not wait.
@@ -231,9 +242,8 @@ impl<'t> Speech<'t> {
 
     fn packet(&mut self, from: Talker, flags: u8, payload: Vec<u8>) {
         let [own, other] = [from as usize, from.other() as usize];
-        let number = |index: usize, said: u32| {
-            self.talk.initial[index].wrapping_add(1).wrapping_add(said)
-        };
+        let number =
+            |index: usize, said: u32| self.talk.initial[index].wrapping_add(1).wrapping_add(said);
         let is_syn = flags & SYN != 0;
         let said = Said {
             at: self.now,
@@ -246,7 +256,9 @@ impl<'t> Speech<'t> {
         };
         self.said[own] += u32::try_from(said.payload.len()).expect("a short packet");
         self.said[own] += u32::from(flags & FIN != 0);
-        self.sent.push(Sent { frame: said.record(), from, port: self.port, heads: Vec::new() });
+        let is_handshake = self.sent.len() < 3;
+        let (frame, heads) = (said.record(), Vec::new());
+        self.sent.push(Sent { frame, from, heads, is_handshake });
     }
 }
 

@@ -82,10 +82,6 @@ impl Said {
 }
 
 impl Recorded {
-    pub(crate) fn is_syn(&self) -> bool {
-        self.bytes[47] & SYN != 0
-    }
-
     /// The same frame as it passes on a trunk: with an 802.1Q tag.
     pub(crate) fn tagged(&self) -> Self {
         let mut bytes = self.bytes.clone();

@@ -378,8 +378,7 @@ impl Connection {
             && own.end.is_none()
             && own.is_clear()
             && peer.is_clear()
-            && acknowledged <= peer.next + 1
-            && peer.received <= peer.next + 1
+            && peer.received <= peer.acknowledgeable()
             && packet.cut == 0;
         self.strays = 0;
         self.latest = self.latest.max(packet.at);
@@ -464,6 +463,9 @@ impl Connection {
                 self.waiting = None;
             }
             let Some((side, until)) = self.due_gap(now, patience) else {
+                if self.excuse(now, patience) {
+                    continue;
+                }
                 // Crafted acknowledgments can make each side wait for the other.
                 let stuck = patience == Patience::Over || self.is_overfull();
                 if stuck && self.deliver(Order::Any, out) {
@@ -509,6 +511,22 @@ impl Connection {
         None
     }
 
+    /// Ends the wait for a single byte that may be a FIN; whether there was one.
+    fn excuse(&mut self, now: Timestamp, patience: Patience) -> bool {
+        let has_waited = self.waiting.is_some_and(|(since, packets)| {
+            now.since(since) >= GAP_WAIT_NS || packets >= GAP_WAIT_PACKETS
+        });
+        if !has_waited && patience == Patience::Wait && !self.is_overfull() {
+            return false;
+        }
+        let mut any = false;
+        for stream in self.streams.iter_mut().filter(|stream| stream.is_one_behind()) {
+            stream.excused = Some(stream.next);
+            any = true;
+        }
+        any
+    }
+
     fn is_overfull(&self) -> bool {
         self.streams.iter().any(Reassembler::is_overfull)
     }
@@ -533,10 +551,9 @@ impl Connection {
         loop {
             let (own, peer) = self.both(side);
             match own.first_held() {
-                // One more than the peer has sent acknowledges its FIN.
                 Some((offset, acknowledged))
                     if offset == own.next
-                        && (acknowledged <= peer.next + 1 || order == Order::Any) => {}
+                        && (acknowledged <= peer.acknowledgeable() || order == Order::Any) => {}
                 _ => break,
             }
             let Some(run) = own.take_next() else { break };
