@@ -1,5 +1,7 @@
 //! Every bound: what is bounded, by how much, and why. Reaching one is counted and visible.
 
+use std::time::Duration;
+
 /// Largest frame taken from a file or interface, in bytes. BIG TCP frames pass 64 KiB; libpcap's
 /// own ceiling is 256 KiB.
 pub const FRAME_BYTES_MAX: usize = 262_144;
@@ -149,3 +151,14 @@ pub const LISTED_BLOCKS_MAX: usize = 64;
 
 /// Exchanges that are told where the beginning of an id stands for several.
 pub const ID_CANDIDATES_MAX: usize = 20;
+
+/// Frames that a source lends in one reading: between two of them a run can be stopped and its
+/// progress is told.
+pub const READ_FRAMES: usize = 1024;
+
+/// How long an interface that was lost is waited for before the first attempt to open it again;
+/// twice as long before each further one, up to [`REOPEN_WAIT_MAX`].
+pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Longest wait between two attempts: some seconds of traffic lost at most when it returns.
+pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(2);

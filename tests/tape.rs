@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use weir::packet::{Frame, LinkType};
-use weir::source::{Source, SourceError};
+use weir::source::{Reading, Source, SourceError};
 use weir::time::Timestamp;
 
 pub(crate) const FIN: u8 = 0x01;
@@ -111,9 +111,10 @@ impl Tape {
     /// All frames of a source, up to where it cannot be read on.
     pub(crate) fn of(source: &mut impl Source) -> Self {
         let mut frames = Vec::new();
-        while let Ok(Some(Frame { at, bytes, wire_len, link })) = source.next_frame() {
+        let mut take = |&Frame { at, bytes, wire_len, link }: &Frame<'_>| {
             frames.push(Recorded { at: at.as_nanos(), bytes: bytes.to_vec(), wire_len, link });
-        }
+        };
+        while let Ok(Reading::More) = source.read(&mut take) {}
         Self::new(frames)
     }
 
@@ -161,14 +162,16 @@ impl Tape {
 }
 
 impl Source for Tape {
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
         let frame = self.frames.get(self.next);
         self.next += 1;
-        Ok(frame.map(|frame| Frame {
+        let Some(frame) = frame else { return Ok(Reading::End) };
+        take(&Frame {
             at: Timestamp::from_nanos(frame.at),
             bytes: &frame.bytes,
             wire_len: frame.wire_len,
             link: frame.link,
-        }))
+        });
+        Ok(Reading::More)
     }
 }

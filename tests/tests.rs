@@ -2,6 +2,9 @@
 
 mod dialogues;
 mod own_captures;
+mod filters;
+mod live;
+mod namespace;
 mod properties;
 mod public_captures;
 mod run;

@@ -295,6 +295,11 @@ impl Book {
             if is_after_gap {
                 request.note(Anomaly::GapBeforeResponse);
             }
+            // How many messages a gap hid is not known, so later pairs may be shifted as well.
+            let is_gapped = self.lost_request_at.is_some() || self.response_gap_end > 0;
+            if self.pipelines && is_gapped {
+                request.note(Anomaly::AmbiguousPair);
+            }
             self.responding = Responding::ToRequest;
             return;
         }

@@ -147,9 +147,10 @@ impl Pending {
         self.request = Progress::begun(head);
         let text = &mut self.exchange.request;
         keep_head(text, head, policy);
-        if policy.heads == Heads::StartLine {
-            let line_end = memchr::memchr(b'\n', &text.head).map_or(text.head.len(), |at| at + 1);
-            text.head.truncate(line_end);
+        if let (Heads::Brief, Some(host)) = (policy.heads, head.host) {
+            text.head.extend_from_slice(b"Host: ");
+            text.head.extend_from_slice(host);
+            text.head.extend_from_slice(b"\r\n");
         }
     }
 
@@ -337,7 +338,7 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
     let bytes = match policy.heads {
         Heads::Whole => head.bytes,
-        Heads::StartLine => {
+        Heads::Brief => {
             let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
             head.bytes.get(..end).unwrap_or_default()
         }

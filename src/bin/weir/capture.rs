@@ -170,7 +170,8 @@ fn print_lines(args: &CaptureArgs) -> Result<Exit> {
         error: None,
     };
     let outputs = vec![Limited { limit: &limit, output: lines }];
-    let done = read(args, policy(args), &watch, outputs)?;
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, ..policy(args) };
+    let done = read(args, policy, &watch, outputs)?;
     for Limited { output: mut lines, .. } in done.outputs {
         if let Some(error) = lines.error {
             return Err(error.into());

@@ -81,8 +81,7 @@ fn verify(path: &Path, repairs: bool) -> Result<Finding> {
 /// Reads captures to their end; damage is what the reading complains of, and an account that
 /// does not balance.
 fn capture(subject: &Subject) -> Result<Finding> {
-    let policy =
-        Policy { heads: Heads::StartLine, body_bytes_max: None, secrets: Secrets::Redacted };
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, secrets: Secrets::Redacted };
     let captured = subject.read(&Reading { policy, workers: None }, vec![Nothing])?;
     let names: Vec<String> =
         subject.captures.iter().map(|path| path.display().to_string()).collect();
