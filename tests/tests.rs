@@ -5,6 +5,8 @@ mod own_captures;
 mod filters;
 mod live;
 mod namespace;
+mod properties;
 mod public_captures;
 mod run;
+mod talk;
 mod tape;
