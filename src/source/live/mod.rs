@@ -204,12 +204,22 @@ struct Interface {
 }
 
 /// ```text
-/// Open ──failed──▶ Lost ──opened again──▶ Open
-///                   └──still not──▶ Lost, for twice as long
+/// Open ──failed──▶ Failing ──its last frames read──▶ Lost ──opened again──▶ Open
+///                                                     └──still not──▶ Lost, for twice as long
 /// ```
 enum State {
     Open(Ring),
-    Lost { since: Instant, retry_at: Instant, wait: Duration, told: String },
+    /// The interface is gone; the block that was not full yet is still to come.
+    Failing {
+        ring: Ring,
+        until: Instant,
+    },
+    Lost {
+        since: Instant,
+        retry_at: Instant,
+        wait: Duration,
+        told: String,
+    },
 }
 
 impl Interfaces {
@@ -262,14 +272,20 @@ impl Interfaces {
 
     /// Waits until there are frames, somebody asks to stop, or some time has passed.
     fn wait(&self) {
-        let time = if self.ending.is_some() { LINGER / 3 } else { WAIT };
+        let is_failing = |interface: &Interface| matches!(interface.state, State::Failing { .. });
+        let is_short = self.ending.is_some() || self.interfaces.iter().any(is_failing);
+        let time = if is_short { LINGER / 3 } else { WAIT };
         let bell = &self.stopper.0.bell;
         let mut places = Vec::with_capacity(self.interfaces.len() + 1);
         if self.ending.is_none() {
             places.push(PollFd::new(bell, PollFlags::IN));
         }
-        let rings = self.interfaces.iter().filter_map(Interface::ring);
-        places.extend(rings.map(|ring| PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN)));
+        // The ring of an interface that is gone would ring for its error for ever.
+        for interface in &self.interfaces {
+            if let State::Open(ring) = &interface.state {
+                places.push(PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN));
+            }
+        }
         let time = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
         // A signal or a failure ends the wait early, and reading finds out.
         let _ = poll(&mut places, Some(&time));
@@ -284,7 +300,7 @@ impl Interfaces {
             // The one that is furthest behind is next.
             let next = self.interfaces.iter_mut().zip(&mut is_dry).enumerate();
             let next = next
-                .filter(|(_, (interface, is_dry))| !**is_dry && interface.is_open())
+                .filter(|(_, (interface, is_dry))| !**is_dry && interface.has_ring())
                 .min_by_key(|(_, (interface, _))| interface.latest);
             let Some((number, (interface, is_dry))) = next else { return false };
             match interface.read(turn, take) {
@@ -294,27 +310,50 @@ impl Interfaces {
                 }
                 Err(reason) => {
                     *is_dry = true;
-                    self.lose(number, reason);
+                    self.fail(number, reason);
                 }
             }
         }
         true
     }
 
-    /// Gives up a ring whose interface is gone.
+    /// Notes that an interface is gone. Its ring is still read for what the kernel holds.
     #[cold]
-    fn lose(&mut self, number: usize, reason: String) {
-        self.count(number);
+    fn fail(&mut self, number: usize, reason: String) {
         let Some(interface) = self.interfaces.get_mut(number) else { return };
         let now = monotonic();
-        let (retry_at, wait) = (now + REOPEN_WAIT_MIN, REOPEN_WAIT_MIN);
-        interface.state = State::Lost { since: now, retry_at, wait, told: String::new() };
+        let lost =
+            State::Lost { since: now, retry_at: now, wait: REOPEN_WAIT_MIN, told: String::new() };
+        match std::mem::replace(&mut interface.state, lost) {
+            State::Open(ring) => {
+                interface.state = State::Failing { ring, until: now + LINGER };
+                let interface = interface.name.clone();
+                (self.notify)(Notice::Lost { interface, reason });
+            }
+            // It fails for the second time: there is no more to come.
+            State::Failing { .. } | State::Lost { .. } => self.give_up(number),
+        }
+    }
+
+    /// Counts an interruption that began.
+    fn give_up(&mut self, number: usize) {
         if let Some(counts) = self.counts.get(number) {
             counts.is_open.store(false, Ordering::Relaxed);
             InterfaceCounts::add(&counts.interruptions, 1);
         }
-        let interface = interface.name.clone();
-        (self.notify)(Notice::Lost { interface, reason });
+    }
+
+    /// Gives up the rings whose last frames were read.
+    fn give_up_failed(&mut self) {
+        for number in 0..self.interfaces.len() {
+            let state = self.interfaces.get(number).map(|interface| &interface.state);
+            if let Some(State::Failing { until, .. }) = state
+                && monotonic() >= *until
+            {
+                self.count(number);
+                self.fail(number, String::new());
+            }
+        }
     }
 
     /// Opens again what was lost, where it is time to try.
@@ -358,7 +397,7 @@ impl Interfaces {
         else {
             return;
         };
-        if let State::Open(ring) = &mut interface.state {
+        if let State::Open(ring) | State::Failing { ring, .. } = &mut interface.state {
             let counted = ring.count();
             InterfaceCounts::add(&counts.received, counted.received);
             InterfaceCounts::add(&counts.dropped_by_kernel, counted.dropped);
@@ -370,7 +409,7 @@ impl Interfaces {
 
     /// Tells of interfaces that were switched off or on.
     fn look_at_switches(&mut self) {
-        for interface in self.interfaces.iter_mut().filter(|interface| interface.is_open()) {
+        for interface in self.interfaces.iter_mut().filter(|interface| interface.has_ring()) {
             let Ok(flags) = self.inquiry.flags(&interface.name) else { continue };
             if std::mem::replace(&mut interface.is_up, flags.is_up()) != flags.is_up() {
                 let name = interface.name.clone();
@@ -399,6 +438,7 @@ impl Source for Interfaces {
         if self.is_over() {
             return Ok(Reading::End);
         }
+        self.give_up_failed();
         self.reopen();
         if !self.is_behind {
             self.wait();
@@ -446,12 +486,12 @@ impl Interface {
 
     const fn ring(&self) -> Option<&Ring> {
         match &self.state {
-            State::Open(ring) => Some(ring),
+            State::Open(ring) | State::Failing { ring, .. } => Some(ring),
             State::Lost { .. } => None,
         }
     }
 
-    const fn is_open(&self) -> bool {
+    const fn has_ring(&self) -> bool {
         self.ring().is_some()
     }
 
@@ -460,7 +500,8 @@ impl Interface {
         frames_max: usize,
         take: &mut impl FnMut(&Frame<'_>),
     ) -> Result<usize, String> {
-        let Self { state: State::Open(ring), latest, .. } = self else { return Ok(0) };
+        let Self { state, latest, .. } = self;
+        let (State::Open(ring) | State::Failing { ring, .. }) = state else { return Ok(0) };
         ring.read(frames_max, &mut |frame: &Frame<'_>| {
             *latest = frame.at.max(*latest);
             take(frame);
