@@ -31,6 +31,8 @@ pub mod pipeline;
 pub mod query;
 /// Answers for people: tables, plots, one exchange in full; everything escaped.
 pub mod report;
+/// Privileges given up for good once everything is open.
+pub mod sandbox;
 /// Files of exchanges: written through a map, sealed by rename, read back block by block.
 pub mod segment;
 /// Where frames come from: capture files and interfaces.

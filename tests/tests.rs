@@ -5,3 +5,4 @@ mod live;
 mod namespace;
 mod public_captures;
 mod run;
+mod sandbox;
