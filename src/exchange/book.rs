@@ -77,11 +77,19 @@ pub(super) struct Book {
     /// Where the response under way, or the next one, begins, and what its packet acknowledged.
     boundary: (u64, u64),
     index: u32,
+    /// Whether any response was seen.
+    has_placed: bool,
     previous_end: Option<Timestamp>,
     /// The latest gap in the requests: where it begins and ends.
     request_gap: (u64, u64),
-    /// Whether bytes are missing since the last response whose place was certain.
+    /// Whether the place was lost since the last response whose place was certain.
     adrift: bool,
+    /// Where the latest gap in the responses ends that hid a place.
+    response_gap_end: u64,
+    /// Gaps that hid a place since the last request, and since the last response.
+    lost: [bool; 2],
+    /// Position past the last request that is over and done with.
+    settled: u64,
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
@@ -101,9 +109,24 @@ impl Book {
         self.request_gap = (offset, offset.saturating_add(len));
     }
 
-    /// Notes that the place in the responses is not known any more.
-    pub(super) const fn lose_place(&mut self) {
+    /// Notes that bytes that were never captured hide the place in the requests.
+    pub(super) const fn lose_request_place(&mut self) {
+        let [request, _] = &mut self.lost;
+        *request = true;
+    }
+
+    /// Notes that bytes that were never captured, up to `end`, hide the place in the responses.
+    pub(super) const fn lose_response_place(&mut self, end: u64) {
+        let [_, response] = &mut self.lost;
+        *response = true;
         self.adrift = true;
+        self.response_gap_end = end;
+    }
+
+    /// Notes that the next response is searched for. What is passed over may hide others, so the
+    /// place is as uncertain as after a gap, unless no response had a place yet.
+    pub(super) const fn search_response(&mut self) {
+        self.adrift |= self.has_placed;
     }
 
     /// Notes where the next response begins at the earliest.
@@ -166,6 +189,10 @@ impl Book {
     pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let mut request = self.open(around);
         request.request_head(head, around.desk.policy);
+        let [lost, _] = &mut self.lost;
+        if std::mem::take(lost) && head.found_by_search {
+            request.note(Anomaly::GapBeforeRequest);
+        }
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
         }
@@ -186,12 +213,6 @@ impl Book {
             && let Some(exchange) = self.under_way(part)
         {
             exchange.body(part, bytes, policy);
-        }
-    }
-
-    pub(super) fn body_gap(&mut self, part: Part) {
-        if let Some(exchange) = self.under_way(part) {
-            exchange.note(part.gap());
         }
     }
 
@@ -228,6 +249,9 @@ impl Book {
             return;
         }
         self.adrift = false;
+        self.has_placed = true;
+        let [_, lost] = &mut self.lost;
+        let is_after_gap = std::mem::take(lost) && head.found_by_search;
         let given_up = match answered {
             Answered::Pending(place) => place,
             Answered::Nobody => 0,
@@ -245,11 +269,20 @@ impl Book {
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
             request.note_early(head.acknowledged);
+            if is_after_gap {
+                request.note(Anomaly::GapBeforeResponse);
+            }
             self.responding = Responding::ToRequest;
             return;
         }
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
+        if self.request_gap.1 > self.settled {
+            orphan.note(Anomaly::GapInRequest);
+        }
+        if is_after_gap {
+            orphan.note(Anomaly::GapBeforeResponse);
+        }
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -269,9 +302,6 @@ impl Book {
             let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
             if is_excess && !is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::ExcessBytes);
-            }
-            if rest.gap > 0 && end.ended == Ended::Early {
-                exchange.note(Anomaly::GapInResponse);
             }
             if is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::SwitchedProtocol);
@@ -381,6 +411,10 @@ impl Book {
         if around.is_one_sided {
             exchange.note(Anomaly::OneSided);
         }
+        if exchange.is_answered_before(self.response_gap_end) {
+            exchange.note(Anomaly::GapInResponse);
+        }
+        self.settled = self.settled.max(exchange.request_end().unwrap_or(0));
         exchange.close(unfinished, at, about);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
         let desk = &mut *around.desk;

@@ -126,14 +126,17 @@ impl<'d> Ear<'_, 'd> {
         match (direction, event) {
             (Direction::ToServer, StreamEvent::Data(data)) => self.requests(Input::data(data)),
             (Direction::ToClient, StreamEvent::Data(data)) => self.responses(Input::data(data)),
-            (Direction::ToServer, StreamEvent::Gap { len, offset, at }) => {
-                self.requests(Input::gap(len, offset, at));
+            (Direction::ToServer, StreamEvent::Gap { len, offset, at, absence }) => {
+                self.requests(Input { absence, ..Input::gap(len, offset, at) });
                 self.conversation.book.request_gap(offset, len);
+                if self.conversation.requests.is_searching() {
+                    self.conversation.book.lose_request_place();
+                }
             }
-            (Direction::ToClient, StreamEvent::Gap { len, offset, at }) => {
-                self.responses(Input::gap(len, offset, at));
+            (Direction::ToClient, StreamEvent::Gap { len, offset, at, absence }) => {
+                self.responses(Input { absence, ..Input::gap(len, offset, at) });
                 if self.conversation.responses.is_searching() {
-                    self.conversation.book.lose_place();
+                    self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
             }
             (direction, StreamEvent::End { at }) => {
@@ -181,7 +184,7 @@ impl<'d> Ear<'_, 'd> {
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Request, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => book.body_gap(Part::Request),
+                MessageEvent::BodyGap(_) => {}
                 MessageEvent::End(end) => book.request_end(&end, &mut around),
                 MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
             }
@@ -191,6 +194,9 @@ impl<'d> Ear<'_, 'd> {
     fn responses(&mut self, mut input: Input<'_>) {
         let (Conversation { requests, responses, book, .. }, mut around) = self.split();
         loop {
+            if responses.is_searching() {
+                book.search_response();
+            }
             if responses.is_idle() || responses.is_searching() {
                 book.at_boundary(input.offset, input.acknowledged);
             }
@@ -208,7 +214,7 @@ impl<'d> Ear<'_, 'd> {
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Response, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => book.body_gap(Part::Response),
+                MessageEvent::BodyGap(_) => {}
                 MessageEvent::End(end) => {
                     book.response_end(&end, &input, &mut around);
                     if book.is_tunnel() {

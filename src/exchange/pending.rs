@@ -102,6 +102,12 @@ impl Pending {
         }
     }
 
+    /// Whether its response, of which nothing was seen, may lie before position `end`.
+    pub(super) const fn is_answered_before(&self, end: u64) -> bool {
+        let facts = &self.exchange.facts;
+        facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -129,17 +135,15 @@ impl Pending {
         }
         let facts = &mut self.exchange.facts;
         facts.start = head.begun_at;
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeRequest);
-        }
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
         let text = &mut self.exchange.request;
         keep_head(text, head, policy);
-        if policy.heads == Heads::StartLine {
-            let line_end = memchr::memchr(b'\n', &text.head).map_or(text.head.len(), |at| at + 1);
-            text.head.truncate(line_end);
+        if let (Heads::Brief, Some(host)) = (policy.heads, head.host) {
+            text.head.extend_from_slice(b"Host: ");
+            text.head.extend_from_slice(host);
+            text.head.extend_from_slice(b"\r\n");
         }
     }
 
@@ -149,9 +153,6 @@ impl Pending {
         if facts.request.is_none() {
             facts.start = head.begun_at;
             facts.state = State::Orphan;
-        }
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeResponse);
         }
         facts.status = status;
         facts.response = Some(message_facts(head));
@@ -193,8 +194,7 @@ impl Pending {
             Part::Response => (&mut facts.response, &mut self.response),
         };
         if let Some(message) = message {
-            message.body_bytes = end.body_bytes;
-            message.body_seen_bytes = end.body_seen_bytes;
+            message.measure(end);
         }
         progress.latest = progress.latest.max(end.at);
         progress.end = end.offset;
@@ -233,7 +233,12 @@ impl Pending {
         timing.send_ns = between(begun_at, sent_at);
         timing.receive_ns = between(answered_at, ended_at);
         timing.total_ns = between(begun_at, ended_at);
-        timing.wait_ns = sent_at.and_then(|sent| Some(answered_at?.since(sent)));
+        timing.wait_ns = if facts.anomalies.has(Anomaly::EarlyResponse) {
+            // What the server had not received it did not wait for, wherever the capture stood.
+            sent_at.and(answered_at).map(|_| 0)
+        } else {
+            between(sent_at, answered_at)
+        };
         timing.blocked_ns = timing.wait_ns.map(|wait| {
             let due = about.previous_end.zip(sent_at);
             due.map_or(0, |(previous, sent)| previous.since(sent).min(wait))
@@ -253,8 +258,7 @@ impl Pending {
     /// Takes what is known of the response's body when the watching stopped inside it.
     pub(super) const fn interrupt(&mut self, end: &MessageEnd) {
         if let Some(message) = &mut self.exchange.facts.response {
-            message.body_bytes = end.body_bytes;
-            message.body_seen_bytes = end.body_seen_bytes;
+            message.measure(end);
         }
         self.exchange.facts.anomalies.add_all(end.anomalies);
     }
@@ -295,6 +299,16 @@ impl Part {
     }
 }
 
+impl MessageFacts {
+    /// Takes the body's lengths from its end; one that was announced stands, however much came.
+    const fn measure(&mut self, end: &MessageEnd) {
+        if !matches!(self.framing, Framing::Length) {
+            self.body_bytes = end.body_bytes;
+        }
+        self.body_seen_bytes = end.body_seen_bytes;
+    }
+}
+
 impl Progress {
     const fn begun(head: &Head<'_>) -> Self {
         Self { begun_at: head.begun_at, latest: head.ended_at, end: 0, ended: None }
@@ -317,7 +331,7 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
     let bytes = match policy.heads {
         Heads::Whole => head.bytes,
-        Heads::StartLine => {
+        Heads::Brief => {
             let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
             head.bytes.get(..end).unwrap_or_default()
         }

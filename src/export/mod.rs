@@ -1,5 +1,7 @@
 //! Answers for programs: JSON Lines and the other formats.
 
+pub mod content;
 pub mod json;
 pub mod jsonl;
 pub mod latency;
+pub mod ledger;

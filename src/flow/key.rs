@@ -59,7 +59,6 @@ impl FlowKey {
         let ports = u64::from(self.low.port()) << 16 | u64::from(self.high.port());
         let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d.rotate_left(47) ^ ports)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        #[expect(clippy::cast_possible_truncation, reason = "the upper sixteen bits")]
         let upper = (mixed >> 48) as usize;
         upper % SHARDS
     }

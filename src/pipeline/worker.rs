@@ -40,6 +40,7 @@ struct Shard {
 #[derive(Debug)]
 struct Common {
     policy: Policy,
+    #[expect(clippy::vec_box, reason = "an exchange moves between here and its queue boxed")]
     pool: Vec<Box<Pending>>,
     ledger: Ledger,
     bytes: Bytes,
@@ -102,7 +103,7 @@ impl Worker {
         let mut hand = Hand { common, emit };
         for shard in shards {
             while let Some((key, flow)) = shard.table.evict() {
-                shard.end_flow(&key, flow, Farewell::CaptureEnded, now, &mut hand);
+                shard.end_flow((&key, flow), Farewell::CaptureEnded, now, &mut hand);
             }
         }
         let mut ledger = self.common.ledger;
@@ -137,6 +138,25 @@ impl Flow {
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         let mut ear = ear(key, connection, conversation, &mut desk);
         work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
+    }
+
+    /// Gives the connection its next packet.
+    #[inline]
+    fn push(
+        &mut self,
+        key: &FlowKey,
+        side: Peer,
+        packet: &Packet<'_>,
+        (held_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
+    ) -> Verdict {
+        self.connection.meet(side, packet);
+        self.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out))
+    }
+
+    /// Hands on whatever is held of its streams.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is less general")]
+    fn flush(&mut self, key: &FlowKey, held_bytes: &mut usize, hand: &mut Hand<'_, '_>) {
+        self.with(key, held_bytes, hand, |connection, out| connection.flush(out));
     }
 
     /// Brings its exchanges to their end.
@@ -175,8 +195,7 @@ impl Shard {
         let Some(id) = self.flow(key, packet, hand) else { return };
         let Self { table, held_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
-        let verdict =
-            flow.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+        let verdict = flow.push(key, side, packet, (held_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
@@ -197,7 +216,7 @@ impl Shard {
                 return Some(id);
             }
             let (key, flow) = self.table.remove(id)?;
-            self.end_flow(&key, flow, Farewell::Expired, before, hand);
+            self.end_flow((&key, flow), Farewell::Expired, before, hand);
         }
         // An acknowledgment or an end without data tells nothing of a connection not known.
         if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) {
@@ -207,7 +226,7 @@ impl Shard {
             && let Some((key, flow)) = self.table.evict()
         {
             let at = flow.connection.latest();
-            self.end_flow(&key, flow, Farewell::Evicted, at, hand);
+            self.end_flow((&key, flow), Farewell::Evicted, at, hand);
         }
         hand.common.ledger.flows.opened += 1;
         self.table.open(*key, packet.at, Flow::new(Connection::new(packet.at)))
@@ -225,18 +244,17 @@ impl Shard {
         let Some((_, flow)) = table.get_mut(id) else { return };
         if let Verdict::Replaced(successor) = verdict {
             let at = flow.connection.latest();
-            flow.with(key, held_bytes, hand, |connection, out| connection.flush(out));
+            flow.flush(key, held_bytes, hand);
             if !flow.is_over {
                 flow.close(key, Farewell::Closed, at, hand);
                 hand.common.ledger.flows.closed += 1;
             }
             *flow = Flow::new(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
-            verdict = flow
-                .with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+            verdict = flow.push(key, side, packet, (held_bytes, hand));
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
-            flow.with(key, held_bytes, hand, |connection, out| connection.flush(out));
+            flow.flush(key, held_bytes, hand);
         }
         if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
             self.waiting.push(*key);
@@ -268,7 +286,7 @@ impl Shard {
         let limit = Timestamp::from_nanos(now.as_nanos().saturating_sub_unsigned(FLOW_IDLE_NS));
         while let Some((key, flow)) = self.table.expire(limit) {
             let at = flow.connection.latest();
-            self.end_flow(&key, flow, Farewell::Expired, at, hand);
+            self.end_flow((&key, flow), Farewell::Expired, at, hand);
         }
     }
 
@@ -303,8 +321,7 @@ impl Shard {
     /// Ends a flow that was taken out of the table.
     fn end_flow(
         &mut self,
-        key: &FlowKey,
-        mut flow: Flow,
+        (key, mut flow): (&FlowKey, Flow),
         cause: Farewell,
         at: Timestamp,
         hand: &mut Hand<'_, '_>,
@@ -312,7 +329,7 @@ impl Shard {
         if flow.is_over {
             return;
         }
-        flow.with(key, &mut self.held_bytes, hand, |connection, out| connection.flush(out));
+        flow.flush(key, &mut self.held_bytes, hand);
         let flows = &mut hand.common.ledger.flows;
         let cause = if flow.connection.is_closed() { Farewell::Closed } else { cause };
         *match cause {

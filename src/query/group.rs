@@ -126,7 +126,6 @@ impl Key {
             }
             Self::Status if facts.status != 0 => write!(out, "{}", facts.status),
             Self::Class if facts.status != 0 => write!(out, "{}xx", facts.class()),
-            Self::Status | Self::Class => Ok(()),
             Self::State => out.write_all(facts.state.name().as_bytes()),
             Self::Host if facts.request.is_some() => {
                 out.write_all(&text.host().to_ascii_lowercase())
@@ -291,7 +290,7 @@ impl Keys {
     }
 
     /// Reads back what `encode` wrote.
-    pub(crate) fn values(&self, mut encoded: &[u8]) -> Values {
+    pub(crate) fn values(mut encoded: &[u8]) -> Values {
         let mut values = Values::new();
         while let Some((&[found, a, b, c, d], rest)) = encoded.split_first_chunk() {
             let length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -312,17 +311,19 @@ mod tests {
     use crate::time::Timestamp;
 
     fn sample() -> Exchange {
-        let mut exchange = Exchange::default();
-        exchange.facts = Facts {
-            connection: ConnectionKey {
-                client: Endpoint::v4([10, 0, 0, 1], 51324),
-                server: Endpoint::v4([192, 0, 2, 7], 80),
-                opened_at: Timestamp::from_nanos(0),
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    server: Endpoint::v4([192, 0, 2, 7], 80),
+                    opened_at: Timestamp::from_nanos(0),
+                },
+                request: Some(MessageFacts::default()),
+                response: Some(MessageFacts::default()),
+                status: 503,
+                ..Facts::default()
             },
-            request: Some(MessageFacts::default()),
-            response: Some(MessageFacts::default()),
-            status: 503,
-            ..Facts::default()
+            ..Exchange::default()
         };
         exchange.request.head = b"GET /a/1?b HTTP/1.1\r\nHost: Shop.test\r\nX:\r\n\r\n".to_vec();
         exchange.response.head = b"HTTP/1.1 503 No\r\nServer: gr\xf6\xdfe\r\n\r\n".to_vec();
@@ -335,7 +336,7 @@ mod tests {
         let mut encoded = Vec::new();
         keys.encode(&exchange.facts, &mut ExchangeText::new(exchange), &mut encoded);
         let text = |value: Vec<u8>| value.iter().map(|&byte| char::from(byte)).collect();
-        keys.values(&encoded).into_iter().map(|value| value.map(text)).collect()
+        Keys::values(&encoded).into_iter().map(|value| value.map(text)).collect()
     }
 
     #[test]

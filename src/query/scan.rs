@@ -64,6 +64,18 @@ impl<'a> Found<'a> {
         self.block.exchange(self.row, exchange)
     }
 
+    /// The exchange with its heads and without bodies into `exchange`, which is faster. (Bodies
+    /// that an earlier question unpacked may be there all the same.)
+    ///
+    /// # Errors
+    ///
+    /// Where its heads are damaged or cannot be read.
+    pub fn exchange_without_bodies(&mut self, exchange: &mut Exchange) -> Result<(), SegmentError> {
+        self.block.load_heads()?;
+        self.block.exchange_as_loaded(self.row, exchange);
+        Ok(())
+    }
+
     fn load_heads(&mut self) {
         if let Err(damage) = self.block.load_heads() {
             self.damage = Some(damage);
@@ -270,24 +282,22 @@ pub fn sorted(
                 continue;
             }
         };
-        let rows = match &mut cursor.rows {
-            None => cursor.rows.insert(sorted_rows(block, question, &mut scanned)),
-            Some(rows) => {
-                if let Some(row) = rows.pop() {
-                    scanned.matched += 1;
-                    let mut found = Found::new(block, row.into());
-                    let flow = visit(&mut found);
-                    scanned.damaged.extend(found.damage.take());
-                    if flow.is_break() {
-                        break;
-                    }
-                }
-                rows
+        let rows = cursor.rows.get_or_insert_with(|| sorted_rows(block, question, &mut scanned));
+        // As long as this block holds the next exchange of all, nothing else has to be looked at.
+        while let Some(&row) = rows.last() {
+            let order = block.facts(row.into()).order();
+            if heap.peek().is_some_and(|Reverse((next, _))| *next < order) {
+                heap.push(Reverse((order, at)));
+                break;
             }
-        };
-        match rows.last() {
-            Some(&row) => heap.push(Reverse((block.facts(row.into()).order(), at))),
-            None => cursor.rows = Some(Vec::new()),
+            rows.pop();
+            scanned.matched += 1;
+            let mut found = Found::new(block, row.into());
+            let flow = visit(&mut found);
+            scanned.damaged.extend(found.damage.take());
+            if flow.is_break() {
+                return Ok(scanned);
+            }
         }
     }
     Ok(scanned)
@@ -324,18 +334,16 @@ impl Cache {
     fn block(&mut self, segment: usize, number: usize) -> Result<&mut Block, SegmentError> {
         self.clock += 1;
         let key = (segment, number);
-        if !self.held.contains_key(&key) {
-            if self.held.len() >= LISTED_BLOCKS_MAX {
-                let oldest = self.held.iter().min_by_key(|(_, (used, _))| *used);
-                if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                    self.held.remove(&oldest);
-                }
-            }
-        }
         let block = match self.held.remove(&key) {
             Some((_, block)) => block,
             None => self.open(segment, number)?,
         };
+        if self.held.len() >= LISTED_BLOCKS_MAX {
+            let oldest = self.held.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                self.held.remove(&oldest);
+            }
+        }
         Ok(&mut self.held.entry(key).insert_entry((self.clock, block)).into_mut().1)
     }
 
@@ -390,5 +398,219 @@ pub fn find(store: &Store, prefix: &str) -> Result<Lookup, SegmentError> {
         (1, Some(exchange), _) => Ok(Lookup::One(exchange)),
         (1, None, Some(failure)) => Err(failure),
         _ => Ok(Lookup::Many(candidates)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::exchange::{ConnectionKey, MessageFacts, State, Timing};
+    use crate::ledger::Ledger;
+    use crate::query::group::Keys;
+    use crate::query::text::ExchangeText;
+    use crate::segment::{About, BlockBuilder, Metric, SegmentWriter};
+
+    /// An exchange by a few numbers.
+    fn exchange((start, total_ns, status, port): (i64, u64, u16, u16), index: u32) -> Exchange {
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], port),
+                    server: Endpoint::v4([10, 0, 0, 2], 80),
+                    opened_at: Timestamp::from_nanos(0),
+                },
+                index,
+                start: Timestamp::from_nanos(start),
+                request: Some(MessageFacts::default()),
+                status,
+                timing: Timing { total_ns: Some(total_ns), ..Timing::default() },
+                ..Facts::default()
+            },
+            ..Exchange::default()
+        };
+        if status == 0 {
+            exchange.facts.state = State::Open;
+            exchange.facts.timing = Timing::default();
+        } else {
+            exchange.facts.response = Some(MessageFacts::default());
+            exchange.response.head = format!("HTTP/1.1 {status} X\r\n\r\n").into_bytes();
+        }
+        exchange.request.head =
+            format!("GET /p{port}?{index} HTTP/1.1\r\nHost: h{port}\r\n\r\n").into_bytes();
+        exchange.route = format!("/p{port}");
+        for (head, facts) in [
+            (&exchange.request.head, &mut exchange.facts.request),
+            (&exchange.response.head, &mut exchange.facts.response),
+        ] {
+            if let Some(facts) = facts {
+                facts.header_bytes = u32::try_from(head.len()).expect("short");
+            }
+        }
+        exchange
+    }
+
+    /// Writes a segment of those blocks.
+    fn write(dir: &Path, second: i64, blocks: &[Vec<Exchange>]) {
+        let started_at = Timestamp::from_nanos(second * 1_000_000_000);
+        let about = About { started_at, ..About::default() };
+        let mut writer = SegmentWriter::create(dir, &about).expect("created");
+        let mut builder = BlockBuilder::new(1);
+        for block in blocks {
+            for exchange in block {
+                builder.push(exchange);
+            }
+            writer.append(&builder.finish()).expect("appended");
+        }
+        writer.seal(&Ledger::default()).expect("sealed");
+    }
+
+    fn question(filter: &str, since: Option<i64>, until: Option<i64>) -> Question {
+        let filter = if filter.is_empty() {
+            Filter::default()
+        } else {
+            Filter::parse(filter).expect("read")
+        };
+        let at = |bound: Option<i64>| bound.map(Timestamp::from_nanos);
+        Question { filter, span: Span { since: at(since), until: at(until) } }
+    }
+
+    /// Segments of blocks of exchanges.
+    fn any_store() -> impl Strategy<Value = Vec<Vec<Vec<Exchange>>>> {
+        let status = prop::sample::select(vec![0_u16, 200, 200, 404, 500]);
+        let one = ((0..60_i64, 0..2_000_000_u64, status, 1..4_u16), 0..3_u32);
+        let block = prop::collection::vec(one.prop_map(|(a, b)| exchange(a, b)), 0..20);
+        prop::collection::vec(prop::collection::vec(block, 0..4), 1..4)
+    }
+
+    proptest! {
+            #![proptest_config(ProptestConfig::with_cases(48))]
+            #[test]
+            fn a_store_answers_like_a_plain_list(
+                segments in any_store(),
+                filter in prop::sample::select(vec![
+                    "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
+                    "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
+                ]),
+                since in prop::option::of(0..60_i64),
+                until in prop::option::of(0..60_i64),
+            ) {
+                let dir = tempfile::tempdir().expect("a directory");
+                for (second, blocks) in (0..).zip(&segments) {
+                    write(dir.path(), second, blocks);
+                }
+                let store = Store::open(&[dir.path()]).expect("a store");
+                let question = question(filter, since, until);
+                let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
+                let mut expected: Vec<&Exchange> = all
+                    .iter()
+                    .copied()
+                    .filter(|exchange| question.span.holds(exchange.facts.start))
+                    .filter(|exchange| {
+                        question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
+                    })
+                    .collect();
+
+                let mut found = Vec::new();
+                let scanned = scan(&store, &question, &mut |one| {
+                    found.push(one.facts.order());
+                    ControlFlow::Continue(())
+                }).expect("scanned");
+                prop_assert_eq!(scanned.matched, expected.len() as u64);
+                prop_assert!(scanned.damaged.is_empty());
+                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+                prop_assert_eq!(&found, &orders);
+
+                let mut keys = Latency::new(Keys::default(), Metric::Total);
+                let counted = latency(&store, &question, &mut keys).expect("counted");
+                prop_assert_eq!(counted.matched, expected.len() as u64);
+                let mut plain = Latency::new(Keys::default(), Metric::Total);
+                for exchange in &expected {
+     plain.record(exchange);
+    }
+                prop_assert_eq!(keys.rows(), plain.rows());
+
+                expected.sort_by_key(|exchange| exchange.facts.order());
+                let mut found: Vec<Exchange> = Vec::new();
+                sorted(&store, &question, &mut |one| {
+                    let mut exchange = Exchange::default();
+                    one.exchange(&mut exchange).expect("readable");
+                    found.push(exchange);
+                    ControlFlow::Continue(())
+                }).expect("sorted");
+                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+                let found_orders: Vec<_> =
+                    found.iter().map(|exchange| exchange.facts.order()).collect();
+                prop_assert_eq!(found_orders, orders);
+                for exchange in &found {
+                    prop_assert!(expected.contains(&exchange));
+                }
+                let last = all.iter().map(|exchange| exchange.facts.start).max();
+                prop_assert_eq!(last_start(&store).expect("known"), last);
+            }
+        }
+
+    #[test]
+    fn more_overlapping_blocks_than_are_kept_come_in_order() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let blocks: Vec<Vec<Exchange>> = (0..)
+            .take(LISTED_BLOCKS_MAX + 10)
+            .map(|block: i64| (0..3).map(|n| exchange((n * 1000 + block, 5, 200, 1), 0)).collect())
+            .collect();
+        write(dir.path(), 0, &blocks);
+        let store = Store::open(&[dir.path()]).expect("a store");
+        let mut starts = Vec::new();
+        sorted(&store, &Question::default(), &mut |one| {
+            starts.push(one.facts.start);
+            ControlFlow::Continue(())
+        })
+        .expect("sorted");
+        assert_eq!(starts.len(), blocks.len() * 3);
+        assert!(starts.is_sorted());
+    }
+
+    #[test]
+    fn a_listing_ends_where_its_reader_ends() {
+        let dir = tempfile::tempdir().expect("a directory");
+        write(dir.path(), 0, &[(0..9).map(|n| exchange((n, 5, 200, 1), 0)).collect()]);
+        let store = Store::open(&[dir.path()]).expect("a store");
+        for ask in [scan, sorted] {
+            let mut seen = 0;
+            let stop = &mut |_: &mut Found<'_>| {
+                seen += 1;
+                if seen == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            assert_eq!(ask(&store, &Question::default(), stop).expect("asked").matched, 4);
+        }
+    }
+
+    #[test]
+    fn an_exchange_is_found_by_the_beginning_of_its_id() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let exchanges: Vec<Exchange> =
+            (0..300).map(|n| exchange((i64::from(n), 5, 200, 1), n)).collect();
+        write(dir.path(), 0, std::slice::from_ref(&exchanges));
+        // The same exchange captured twice is one exchange.
+        write(dir.path(), 1, std::slice::from_ref(&exchanges));
+        let store = Store::open(&[dir.path()]).expect("a store");
+        let id = exchanges[7].id().to_string();
+        match find(&store, &id.to_uppercase()).expect("looked up") {
+            Lookup::One(found) => assert_eq!(*found, exchanges[7]),
+            other => panic!("{other:?}"),
+        }
+        match find(&store, &id[..1]).expect("looked up") {
+            Lookup::Many(ids) => {
+                assert!(ids.len() > 1 && ids.is_sorted());
+                assert!(ids.iter().all(|found| found.starts_with(&id[..1])));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(
+            matches!(find(&store, "").expect("looked up"), Lookup::Many(ids) if ids.len() == ID_CANDIDATES_MAX)
+        );
+        assert!(matches!(find(&store, "!").expect("looked up"), Lookup::None));
     }
 }

@@ -1,1 +1,220 @@
-//! Placeholder.
+//! One line an exchange, for people.
+
+use crate::anomaly::Anomaly;
+use crate::exchange::{Exchange, Facts, State};
+use crate::http::lines;
+use crate::query::text;
+use crate::report::escape::{cut, escaped};
+use crate::report::style::{Role, Style};
+use crate::report::units;
+
+/// Least columns that the request keeps, however narrow the terminal is.
+const REQUEST_COLUMNS_MIN: usize = 20;
+
+/// Appends one line: when it began, the beginning of its id (enough for `weir show`), status,
+/// total, client, request, and what was odd. Cut to `width` columns; whole where that is `None`.
+pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut String) {
+    let facts = &exchange.facts;
+    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`, then eight letters of the id.
+    let at = facts.start.rfc3339();
+    let mut before = String::with_capacity(32);
+    before.push_str(at.as_str().get(5..10).unwrap_or_default());
+    before.push(' ');
+    before.push_str(at.as_str().get(11..23).unwrap_or_default());
+    before.push(' ');
+    before.extend(facts.id().letters().iter().take(8).map(|&letter| char::from(letter)));
+    before.push(' ');
+    paint(style, Role::Faint, &before, out);
+    let mut status = String::with_capacity(3);
+    match facts.status {
+        0 => status.push_str("  -"),
+        code => units::push_number(code.into(), &mut status),
+    }
+    let status_role = match facts.class() {
+        5 => Role::Bad,
+        2 => Role::Good,
+        4 => Role::Odd,
+        _ => Role::Faint,
+    };
+    paint(style, status_role, &status, out);
+    out.push(' ');
+    let total_at = out.len();
+    total(facts, out);
+    let total_columns = out.len() - total_at;
+    out.insert_str(total_at, "        ".get(total_columns..).unwrap_or_default());
+    out.push(' ');
+    let client_at = out.len();
+    push_address(facts, out);
+    let taken = out.len() - client_at;
+    out.push_str("            ".get(taken.min(12)..).unwrap_or_default());
+    out.push(' ');
+    let tail = tail(facts);
+    match width {
+        None => push_request(exchange, out),
+        Some(width) => {
+            let mut request = String::new();
+            push_request(exchange, &mut request);
+            let before = before.len() + status.len() + total_columns.max(8) + taken.max(12) + 3;
+            let tail_columns = if tail.is_empty() { 0 } else { tail.len() + 1 };
+            let room = width.saturating_sub(before + tail_columns);
+            out.push_str(&cut(&request, room.max(REQUEST_COLUMNS_MIN)));
+        }
+    }
+    if !tail.is_empty() {
+        out.push(' ');
+        paint(style, Role::Odd, &tail, out);
+    }
+    out.push('\n');
+}
+
+fn paint(style: Style, role: Role, text: &str, out: &mut String) {
+    match style {
+        Style::Plain => out.push_str(text),
+        Style::Coloured => out.push_str(&style.paint(role, text).to_string()),
+    }
+}
+
+/// The client's address; IPv4 without the formatting machinery, because most are.
+fn push_address(facts: &Facts, out: &mut String) {
+    match facts.connection.client.ip() {
+        std::net::IpAddr::V4(address) => {
+            for (position, octet) in address.octets().into_iter().enumerate() {
+                if position > 0 {
+                    out.push('.');
+                }
+                units::push_number(octet.into(), out);
+            }
+        }
+        address => out.push_str(&address.to_string()),
+    }
+}
+
+/// The total; of an exchange that did not end, how long it was watched at least.
+fn total(facts: &Facts, out: &mut String) {
+    match (facts.timing.total_ns, facts.state) {
+        (Some(ns), _) => units::push_duration(ns, out),
+        (None, State::Open | State::Unanswered | State::Truncated) if facts.watched_ns > 0 => {
+            out.push('>');
+            units::push_duration(facts.watched_ns, out);
+        }
+        _ => out.push('-'),
+    }
+}
+
+/// Appends method, host and target; `-` where the request was not seen.
+fn push_request(exchange: &Exchange, out: &mut String) {
+    if exchange.facts.request.is_none() {
+        out.push('-');
+        return;
+    }
+    let head = exchange.request.head.as_slice();
+    let line = lines::request_line(head);
+    if line.method.is_empty() {
+        push_escaped(exchange.route.as_bytes(), out);
+        return;
+    }
+    push_escaped(line.method, out);
+    out.push(' ');
+    // The target of another form than the path alone says the host itself.
+    if line.target.first() == Some(&b'/')
+        && let Some(host) = text::host(head)
+    {
+        push_escaped(&host, out);
+    }
+    push_escaped(line.target, out);
+}
+
+/// Appends bytes escaped; those of plain ASCII, as nearly all are, at once.
+fn push_escaped(bytes: &[u8], out: &mut String) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) => out.push_str(text),
+        _ => out.push_str(&escaped(bytes).to_string()),
+    }
+}
+
+/// The state, where it is not complete, and the anomalies.
+fn tail(facts: &Facts) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    if facts.state != State::Complete {
+        words.push(facts.state.name());
+    }
+    words.extend(facts.anomalies.iter().map(Anomaly::name));
+    if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{ConnectionKey, MessageFacts, Timing};
+    use crate::packet::Endpoint;
+    use crate::time::Timestamp;
+
+    fn sample() -> Exchange {
+        let mut exchange = Exchange {
+            facts: Facts {
+                connection: ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, 1], 51324),
+                    ..ConnectionKey::default()
+                },
+                start: Timestamp::from_nanos(1_795_242_865_123_456_789),
+                request: Some(MessageFacts::default()),
+                response: Some(MessageFacts::default()),
+                status: 200,
+                timing: Timing { total_ns: Some(1_234_567), ..Timing::default() },
+                ..Facts::default()
+            },
+            ..Exchange::default()
+        };
+        exchange.request.head =
+            b"GET /cart?x=1\x1b[31m HTTP/1.1\r\nHost: shop.test\r\n\r\n".to_vec();
+        exchange
+    }
+
+    #[test]
+    fn a_line_tells_when_what_and_how() {
+        let exchange = sample();
+        let id = exchange.id().to_string()[..8].to_owned();
+        let check = |exchange: &Exchange, width: Option<usize>, expected: &str| {
+            let mut found = String::new();
+            line(exchange, width, Style::Plain, &mut found);
+            assert_eq!(found, expected.replace("ID", &id));
+        };
+        check(
+            &exchange,
+            None,
+            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
+        );
+        check(
+            &exchange,
+            Some(80),
+            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+        );
+        let mut odd = exchange.clone();
+        odd.facts.state = State::Open;
+        odd.facts.status = 0;
+        odd.facts.timing = Timing::default();
+        odd.facts.watched_ns = 3_000_000_000;
+        odd.facts.anomalies.add(Anomaly::EarlyResponse);
+        check(
+            &odd,
+            None,
+            "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
+        );
+        odd.facts.request = None;
+        odd.facts.state = State::Orphan;
+        odd.request.head.clear();
+        check(
+            &odd,
+            None,
+            "11-21 06:34:25.123 ID   -        - 10.0.0.1     - (orphan, early_response)\n",
+        );
+    }
+
+    #[test]
+    fn colours_hold_no_orders_of_strangers() {
+        let mut found = String::new();
+        line(&sample(), Some(100), Style::Coloured, &mut found);
+        assert!(found.contains("\x1b[32m200\x1b[0m"));
+        assert!(!found.contains("\x1b[31m"));
+    }
+}

@@ -239,16 +239,17 @@ fn host_of_line<'a>(line: RequestLine<'a>, head: &'a [u8]) -> Cow<'a, [u8]> {
     if line.method == b"CONNECT" {
         return Cow::Borrowed(line.target);
     }
-    if !matches!(line.target.first(), None | Some(b'/' | b'*')) {
-        if let Some(at) = memchr::memmem::find(line.target, b"://") {
-            let rest = line.target.get(at + 3..).unwrap_or_default();
-            let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-            let authority = rest.get(..end).unwrap_or_default();
-            let user = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
-            return Cow::Borrowed(authority.get(user..).unwrap_or_default());
-        }
+    if matches!(line.target.first(), None | Some(b'/' | b'*')) {
+        return lines::field(head, "host").unwrap_or_default();
     }
-    lines::field(head, "host").unwrap_or_default()
+    let Some(at) = memchr::memmem::find(line.target, b"://") else {
+        return lines::field(head, "host").unwrap_or_default();
+    };
+    let rest = line.target.get(at + 3..).unwrap_or_default();
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let authority = rest.get(..end).unwrap_or_default();
+    let user = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
+    Cow::Borrowed(authority.get(user..).unwrap_or_default())
 }
 
 /// A block ready to be appended to a segment.

@@ -36,7 +36,7 @@
 //!                       (i64 ns), largest total (u64 ns), status classes (u16: bit c for cxx,
 //!                       bit 0 for no response), states (u8: a bit each), filter (varint length
 //!                       and bytes, see `Filter`)
-//!   2  numbers          columns, see `numbers.rs`
+//!   2  numbers          columns, see `numbers`
 //!   3  request heads    texts, see `texts.rs`; parts 3 to 6 are absent where empty
 //!   4  response heads   texts
 //!   5  request bodies   texts
@@ -257,6 +257,11 @@ pub(super) struct PartEntry {
 impl PartEntry {
     pub(super) const fn part(&self) -> Part {
         Part::of_kind(self.kind)
+    }
+
+    /// How many bytes it takes in the file.
+    pub(super) const fn stored(&self) -> u64 {
+        self.stored
     }
 
     /// Reads the part, checks it and unpacks it.
@@ -548,7 +553,9 @@ fn pad(out: &mut Vec<u8>) {
 
 fn checksum(pieces: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    pieces.iter().for_each(|piece| hasher.update(piece));
+    for piece in pieces {
+        hasher.update(piece);
+    }
     hasher.finalize()
 }
 

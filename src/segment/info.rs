@@ -170,8 +170,8 @@ impl Filter {
     }
 }
 
-/// The hash of a host or route: FNV-1a of 64 bits over a byte (`h` or `r`) and the name, then the
-/// finaliser of SplitMix64. Probe `i` is its lower half plus `i` times its upper half, made odd,
+/// The hash of a host or route: `FNV-1a` of 64 bits over a byte (`h` or `r`) and the name, then the
+/// finaliser of `SplitMix64`. Probe `i` is its lower half plus `i` times its upper half, made odd,
 /// modulo the number of bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name(u64);
@@ -221,8 +221,12 @@ mod tests {
             names: Vec<String>, hosts: Vec<Vec<u8>>
         ) {
             let mut filter = Filter::new(names.len() + hosts.len());
-            names.iter().for_each(|name| filter.add(Name::route(name)));
-            hosts.iter().for_each(|host| filter.add(Name::host(host)));
+            for name in &names {
+                filter.add(Name::route(name));
+            }
+            for host in &hosts {
+                filter.add(Name::host(host));
+            }
             let info = BlockInfo { names: filter, ..BlockInfo::default() };
             prop_assert!(names.iter().all(|name| info.may_have_route(name)));
             prop_assert!(hosts.iter().all(|host| info.may_have_host(&host.to_ascii_uppercase())));

@@ -28,3 +28,6 @@ pub use reader::Segment;
 pub use store::{Repaired, Store, repair};
 pub use summary::{GroupKey, GroupStats, Metric, Summary};
 pub use writer::SegmentWriter;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! A segment opened for reading: sealed through a map, unsealed up to its last whole block.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -51,8 +52,17 @@ impl Segment {
         Self::read(path, source)
     }
 
+    /// A segment whose bytes are at hand; its name is told in errors, and whether it ends in
+    /// `.weir.part` decides whether a missing trailer is damage.
+    ///
+    /// # Errors
+    /// Where the bytes are no segment, or one of an unknown version.
+    pub fn from_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self, SegmentError> {
+        Self::read(name, Source::Bytes(bytes))
+    }
+
     /// Reads what the file tells of itself.
-    pub(super) fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
+    fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("read", path, error);
         let unsealed_name = path.as_os_str().as_encoded_bytes().ends_with(UNSEALED.as_bytes());
         let mut segment = Self {
@@ -197,15 +207,15 @@ impl Segment {
             BlockInfo::unknown(region.exchanges)
         });
         let (offset, len, exchanges) = (region.offset, region.len, region.exchanges);
-        Ok(BlockInfo { offset, len, number, exchanges, ..info })
+        Ok(BlockInfo { offset, len, exchanges, number, ..info })
     }
 
     /// The next place from `at` on where a region's header is whole.
     fn next_region(&self, at: u64, end: u64) -> io::Result<Option<u64>> {
-        const STRETCH: u64 = 1 << 16;
+        const STRETCH: u32 = 1 << 16;
         for stretch in (at..end).step_by(STRETCH as usize) {
-            let bytes = self.source.read(stretch, STRETCH.min(end - stretch))?;
-            for (place, word) in (stretch..).step_by(ALIGNMENT as usize).zip(bytes.chunks(8)) {
+            let bytes = self.source.read(stretch, u64::from(STRETCH).min(end - stretch))?;
+            for (place, word) in (stretch..).step_by(8).zip(bytes.chunks(8)) {
                 if (word.starts_with(b"WBLK") || word.starts_with(b"WFTR"))
                     && matches!(Region::read(&self.source, place)?, Ok(Some(_)))
                 {
@@ -304,6 +314,22 @@ impl Segment {
             }
         }
         Ok(summary)
+    }
+
+    /// How many bytes the parts of all blocks take, by name, as stored.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn part_bytes(&self) -> Result<BTreeMap<&'static str, u64>, SegmentError> {
+        let mut bytes = BTreeMap::new();
+        for info in &self.blocks {
+            let region = Region::read(&self.source, info.offset)
+                .map_err(|error| SegmentError::io("read", &self.path, error))?;
+            for entry in region.ok().flatten().iter().flat_map(|region| &region.parts) {
+                *bytes.entry(entry.part().name()).or_insert(0) += entry.stored();
+            }
+        }
+        Ok(bytes)
     }
 
     /// The ledger of the run up to the sealing; `None` where it was not sealed or is damaged.

@@ -15,7 +15,6 @@ pub(super) enum Source {
     /// An unsealed one: it may still grow or be truncated, and a short read is no signal.
     File(File, u64),
     /// Bytes at hand.
-    #[cfg(test)]
     Bytes(Vec<u8>),
 }
 
@@ -25,7 +24,6 @@ impl Source {
         match self {
             Self::Mapped(map) => map.len() as u64,
             Self::File(_, len) => *len,
-            #[cfg(test)]
             Self::Bytes(bytes) => bytes.len() as u64,
         }
     }
@@ -36,7 +34,6 @@ impl Source {
         let len = end.saturating_sub(offset);
         match self {
             Self::Mapped(map) => Ok(Cow::Borrowed(piece(map, offset, end))),
-            #[cfg(test)]
             Self::Bytes(bytes) => Ok(Cow::Borrowed(piece(bytes, offset, end))),
             Self::File(file, _) => {
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];

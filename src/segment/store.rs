@@ -117,12 +117,12 @@ pub fn repair(path: &Path) -> Result<Repaired, SegmentError> {
     let sealed_path = sealed_path(path);
     let repaired = if sealed_path.exists() && Segment::open(&sealed_path)?.is_sealed() {
         // An earlier repair came as far as sealing its copy.
-        finished(Segment::open(&sealed_path)?)
+        finished(&Segment::open(&sealed_path)?)
     } else if segment.is_sealed() && segment.damage().is_empty() {
         // The writer came as far as the footer, but not as far as the name.
         fs::rename(path, &sealed_path).map_err(|error| SegmentError::io("rename", path, error))?;
         sync_dir(&sealed_path)?;
-        return Ok(finished(Segment::open(&sealed_path)?));
+        return Ok(finished(&Segment::open(&sealed_path)?));
     } else {
         copy(&segment, sealed_path)?
     };
@@ -131,7 +131,7 @@ pub fn repair(path: &Path) -> Result<Repaired, SegmentError> {
     Ok(repaired)
 }
 
-fn finished(segment: Segment) -> Repaired {
+fn finished(segment: &Segment) -> Repaired {
     Repaired {
         blocks: segment.blocks().len(),
         exchanges: segment.exchanges(),

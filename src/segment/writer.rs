@@ -246,10 +246,9 @@ impl SegmentWriter {
 /// Locks an unsealed segment, so that nobody else writes it or repairs it.
 pub(super) fn lock(file: &File, path: &Path) -> Result<(), SegmentError> {
     match flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(()),
         Err(Errno::WOULDBLOCK) => Err(SegmentError::Busy { path: path.to_owned() }),
         // A file system without locks has no other process to keep out that would heed them.
-        Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::NOLCK) => Ok(()),
+        Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::NOLCK) => Ok(()),
         Err(error) => Err(SegmentError::io("lock", path, error.into())),
     }
 }
@@ -301,8 +300,9 @@ fn reserve(file: &File, path: &Path, from: u64, to: u64) -> Result<(), SegmentEr
     reserved.map_err(|error| {
         let _ = file.set_len(from);
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(),
-            io::ErrorKind::FileTooLarge => full(),
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => full(),
             _ => SegmentError::io("reserve room in", path, error),
         }
     })

@@ -10,7 +10,7 @@ use crate::limits::{
 use crate::packet::{Flags, Packet};
 use crate::tcp::reassembler::{Piece, Reassembler};
 use crate::tcp::seq::Seq;
-use crate::tcp::{Data, StreamEvent};
+use crate::tcp::{Absence, Data, StreamEvent};
 use crate::time::Timestamp;
 
 /// Who takes the streams of a connection.
@@ -142,6 +142,18 @@ impl Connection {
     #[must_use]
     pub const fn latest(&self) -> Timestamp {
         self.latest
+    }
+
+    /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
+    #[inline]
+    pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
+        let client = self.client;
+        let (own, _) = self.both(side);
+        own.seen = true;
+        if packet.flags.has(Flags::SYN) && client.is_none() && own.origin.is_none() {
+            let is_answer = packet.flags.has(Flags::ACK);
+            self.client = Some(if is_answer { side.other() } else { side });
+        }
     }
 
     /// Takes the next packet, sent by `side`.
@@ -398,8 +410,7 @@ impl Connection {
         if packet.flags.has(Flags::FIN) && own.end.is_none() {
             own.end = u64::try_from(wire_end).ok().filter(|&end| end >= own.next);
         }
-        // What lies before the stream's start (the capture began in mid-connection) is dropped
-        // from the front, as what was delivered before is.
+        // What lies before the stream's start (the capture began in mid-connection) has no place.
         let early = usize::try_from(position.min(0).unsigned_abs()).unwrap_or(usize::MAX);
         let early = early.min(packet.payload.len());
         let captured = packet.payload.len() as u64;
@@ -419,7 +430,8 @@ impl Connection {
         let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
         *out.held_bytes += own.held_bytes() - held_before;
         out.bytes.payload += captured;
-        out.bytes.duplicate += duplicate + early as u64;
+        out.bytes.duplicate += duplicate;
+        out.bytes.refused += early as u64;
         if let Some((_, packets)) = &mut self.waiting {
             *packets = packets.saturating_add(1);
         }
@@ -457,7 +469,8 @@ impl Connection {
             own.next = until;
             out.bytes.gap += len;
             self.waiting = None;
-            out.sink.stream(side, StreamEvent::Gap { len, offset, at: now });
+            out.sink
+                .stream(side, StreamEvent::Gap { len, offset, at: now, absence: Absence::Missed });
         }
         if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
             self.waiting = Some((now, 0));
@@ -531,8 +544,8 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Data(data));
             }
             if run.cut > 0 {
-                let gap = StreamEvent::Gap { len: run.cut, offset: offset + len, at: run.at };
-                out.sink.stream(side, gap);
+                let (len, offset, absence) = (run.cut, offset + len, Absence::Cut);
+                out.sink.stream(side, StreamEvent::Gap { len, offset, at: run.at, absence });
             }
             moved = true;
         }

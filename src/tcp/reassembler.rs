@@ -142,7 +142,8 @@ impl Reassembler {
     /// Where the missing bytes that begin at the next position end, as far as the receiver has
     /// proved that it got them; `None` where nothing is missing or nothing is proved.
     ///
-    /// One byte past the last is no proof: a FIN that was not captured is acknowledged so.
+    /// One byte past the last is no proof: a FIN that was not captured is acknowledged so. Where
+    /// the FIN was captured, it is.
     pub(super) fn proved_gap(&self) -> Option<u64> {
         match self.first_held() {
             Some((first, _)) if first > self.next => {
@@ -150,10 +151,10 @@ impl Reassembler {
                 (proved > self.next).then_some(proved)
             }
             Some(_) => None,
-            None => {
-                let proved = self.end.map_or(self.received, |end| self.received.min(end));
-                (proved > self.next + 1).then_some(proved)
-            }
+            None => match self.end {
+                Some(end) => Some(self.received.min(end)).filter(|&proved| proved > self.next),
+                None => Some(self.received).filter(|&proved| proved > self.next + 1),
+            },
         }
     }
 
@@ -163,11 +164,12 @@ impl Reassembler {
     }
 
     /// Where the missing bytes that begin at the next position end at the latest: where the next
-    /// held run begins, or where the receiver's proof ends.
+    /// held run begins, where the FIN stands, or where the receiver's proof ends.
     pub(super) fn missing(&self) -> Option<u64> {
         match self.first_held() {
             Some((first, _)) if first > self.next => Some(first),
-            _ => self.proved_gap(),
+            Some(_) => None,
+            None => self.end.filter(|&end| end > self.next).or_else(|| self.proved_gap()),
         }
     }
 }
@@ -215,6 +217,16 @@ mod tests {
         assert_eq!(stream.proved_gap(), Some(3));
         stream.received = 0;
         assert_eq!((stream.proved_gap(), stream.missing()), (None, Some(5)));
+    }
+
+    #[test]
+    fn a_fin_that_was_captured_proves_the_byte_before_it() {
+        let mut stream = Reassembler { end: Some(1), ..Reassembler::default() };
+        assert_eq!((stream.proved_gap(), stream.missing()), (None, Some(1)));
+        stream.received = 2;
+        assert_eq!(stream.proved_gap(), Some(1));
+        stream.next = 1;
+        assert_eq!((stream.proved_gap(), stream.missing()), (None, None));
     }
 
     proptest! {

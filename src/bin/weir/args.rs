@@ -12,13 +12,23 @@ use weir::query::quantity;
 /// every PATH may be either, or a directory of segments.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, max_term_width = 100, after_help = AFTER_HELP)]
-#[command(disable_help_subcommand = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 
     /// When to use colour
-    #[arg(long, value_name = "WHEN", default_value = "auto", global = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        global = true,
+        hide_possible_values = true
+    )]
     pub(crate) color: Color,
 }
 
@@ -32,7 +42,7 @@ Examples:
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless NO_COLOR is set.
+    /// On a terminal, unless `NO_COLOR` is set.
     Auto,
     /// Always.
     Always,
@@ -216,8 +226,13 @@ pub(crate) struct InfoArgs {
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) which: Which,
+    /// Worker threads for reading captures; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16), hide_short_help = true)]
+    pub(crate) workers: Option<u8>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Checks checksums and counts; --repair seals what a crash left open
@@ -311,9 +326,9 @@ fn bodies(text: &str) -> Result<Bodies, String> {
     match text {
         "none" => Ok(Bodies::None),
         "all" => Ok(Bodies::All),
-        size => size_bytes(size).map(|bytes| {
-            Bodies::UpTo(usize::try_from(bytes).unwrap_or(usize::MAX))
-        }),
+        size => {
+            size_bytes(size).map(|bytes| Bodies::UpTo(usize::try_from(bytes).unwrap_or(usize::MAX)))
+        }
     }
 }
 

@@ -84,7 +84,7 @@ impl Expression {
             Self::All(parts) => parts.iter().all(|part| part.holds(facts, text)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(facts, text)),
             Self::Not(part) => !part.holds(facts, text),
-            Self::Test(test) => test.holds(facts, text),
+            Self::Test(one) => one.holds(facts, text),
         }
     }
 
@@ -226,6 +226,11 @@ impl Test {
                 let pattern = std::str::from_utf8(route).ok().and_then(|text| text.split_once(' '));
                 let may = pattern.is_none_or(|(_, pattern)| info.may_have_route(pattern));
                 Possible { yes: may, no: true }
+            }
+            Self::Text(TextField::Host, Pattern::Host(host), Sense::Is) => {
+                // Without a port it stands for every port, and the index knows hosts with theirs.
+                let with_port = text::without_port(host).len() < host.len();
+                Possible { yes: !with_port || info.may_have_host(host), no: true }
             }
             _ => Possible::EITHER,
         }

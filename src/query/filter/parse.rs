@@ -307,17 +307,16 @@ fn comparison(
             let (pattern, sense) = pattern(subject, operator, span, value)?;
             Test::Text(field.clone(), pattern, sense)
         }
-        Field::Address(role) => match sense(operator) {
-            Some(sense) => {
+        Field::Address(role) => {
+            if let Some(sense) = sense(operator) {
                 let pattern =
                     AddressPattern::parse(&value.text).ok_or_else(|| wrong(subject, value))?;
                 Test::Address(*role, pattern, sense)
-            }
-            None => {
+            } else {
                 let (pattern, sense) = pattern(subject, operator, span, value)?;
                 Test::AddressText(*role, pattern, sense)
             }
-        },
+        }
         _ => name_test(subject, operator, span, value)?,
     };
     Ok(Expression::Test(test))
@@ -333,7 +332,7 @@ fn name_test(
     let sense =
         sense(operator).ok_or_else(|| wrong_operator(subject, operator, span, "`=` or `!=`"))?;
     let text = value.text.as_str();
-    let test = match subject.field {
+    let read = match subject.field {
         Field::State => State::ALL
             .into_iter()
             .find(|state| state.name() == text)
@@ -355,7 +354,7 @@ fn name_test(
         Field::Id => Some(Test::Id(text.to_owned(), sense)),
         Field::Number(_) | Field::Text(_) | Field::Address(_) | Field::Start => None,
     };
-    test.ok_or_else(|| wrong(subject, value))
+    read.ok_or_else(|| wrong(subject, value))
 }
 
 const fn sense(operator: Operator) -> Option<Sense> {

@@ -12,30 +12,32 @@ use crate::segment::BlockInfo;
 use crate::time::Timestamp;
 
 fn sample() -> Exchange {
-    let mut exchange = Exchange::default();
-    exchange.facts = Facts {
-        connection: ConnectionKey {
-            client: Endpoint::v4([10, 0, 0, 1], 51324),
-            server: Endpoint::v4([192, 0, 2, 7], 80),
-            opened_at: Timestamp::MIN,
+    let mut exchange = Exchange {
+        facts: Facts {
+            connection: ConnectionKey {
+                client: Endpoint::v4([10, 0, 0, 1], 51324),
+                server: Endpoint::v4([192, 0, 2, 7], 80),
+                opened_at: Timestamp::MIN,
+            },
+            index: 2,
+            start: Timestamp::from_nanos(1_795_242_865_123_456_789),
+            request: Some(MessageFacts { header_bytes: 90, ..MessageFacts::default() }),
+            response: Some(MessageFacts {
+                header_bytes: 60,
+                framing: Framing::Chunked,
+                body_bytes: 70_000,
+                body_seen_bytes: 60_000,
+            }),
+            status: 503,
+            timing: Timing {
+                wait_ns: Some(200_000_000),
+                total_ns: Some(250_000_000),
+                ..Timing::default()
+            },
+            anomalies: [Anomaly::GapInResponse].into_iter().collect(),
+            ..Facts::default()
         },
-        index: 2,
-        start: Timestamp::from_nanos(1_795_242_865_123_456_789),
-        request: Some(MessageFacts { header_bytes: 90, ..MessageFacts::default() }),
-        response: Some(MessageFacts {
-            header_bytes: 60,
-            framing: Framing::Chunked,
-            body_bytes: 70_000,
-            body_seen_bytes: 60_000,
-        }),
-        status: 503,
-        timing: Timing {
-            wait_ns: Some(200_000_000),
-            total_ns: Some(250_000_000),
-            ..Timing::default()
-        },
-        anomalies: [Anomaly::GapInResponse].into_iter().collect(),
-        ..Facts::default()
+        ..Exchange::default()
     };
     exchange.request.head = b"POST /cart/17?x=1 HTTP/1.1\r\nHost: Shop.test:8080\r\n\
         User-Agent: curl/8.0\r\nAccept: text/html\r\nAccept: text/plain\r\n\r\n"
@@ -386,14 +388,13 @@ fn any_expression() -> impl Strategy<Value = String> {
 }
 
 fn info_of(block: &[Facts]) -> BlockInfo {
-    BlockInfo {
-        first_start: block.iter().map(|facts| facts.start).min().expect("not empty"),
-        last_start: block.iter().map(|facts| facts.start).max().expect("not empty"),
-        total_ns_max: block.iter().filter_map(|facts| facts.timing.total_ns).max().unwrap_or(0),
-        classes: block.iter().fold(0, |classes, facts| classes | 1 << facts.class()),
-        states: block.iter().fold(0, |states, facts| states | 1 << facts.state as u8),
-        ..BlockInfo::default()
-    }
+    let mut info = BlockInfo::default();
+    info.first_start = block.iter().map(|facts| facts.start).min().expect("not empty");
+    info.last_start = block.iter().map(|facts| facts.start).max().expect("not empty");
+    info.total_ns_max = block.iter().filter_map(|facts| facts.timing.total_ns).max().unwrap_or(0);
+    info.classes = block.iter().fold(0, |classes, facts| classes | 1 << facts.class());
+    info.states = block.iter().fold(0, |states, facts| states | 1 << facts.state as u8);
+    info
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
@@ -453,14 +454,12 @@ proptest! {
 
 #[test]
 fn bounds_do_rule_blocks_out() {
-    let info = BlockInfo {
-        first_start: Timestamp::from_nanos(10),
-        last_start: Timestamp::from_nanos(20),
-        total_ns_max: 1000,
-        classes: 1 << 2 | 1 << 4,
-        states: 1 << State::Complete as u8 | 1 << State::Truncated as u8,
-        ..BlockInfo::default()
-    };
+    let mut info = BlockInfo::default();
+    info.first_start = Timestamp::from_nanos(10);
+    info.last_start = Timestamp::from_nanos(20);
+    info.total_ns_max = 1000;
+    info.classes = 1 << 2 | 1 << 4;
+    info.states = 1 << State::Complete as u8 | 1 << State::Truncated as u8;
     for (expression, expected) in [
         ("status >= 500", false),
         ("status >= 404", true),

@@ -1,0 +1,219 @@
+//! `weir capture`: packets in, exchanges out, into segments or as lines.
+
+use std::io::{BufWriter, Stdout, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result};
+use weir::exchange::{Exchange, Heads, Policy};
+use weir::ledger::Ledger;
+use weir::pipeline::{
+    BlockOutput, Options, Outcome, Output, Recorded, Recorder, Recording, Watch,
+    run as run_pipeline,
+};
+use weir::query::scan::Question;
+use weir::report::{self, Style};
+use weir::segment::{About, Store};
+use weir::source::CaptureFiles;
+
+use crate::args::CaptureArgs;
+use crate::exit::{Exit, complain};
+use crate::question::secrets;
+use crate::{interrupt, list, open, progress, terminal};
+
+/// Answers `weir capture`.
+pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
+    for path in args.read.iter().filter(|path| path.as_os_str() != "-") {
+        open::check_capture(path)?;
+    }
+    match &args.write {
+        Some(dir) => record(args, dir.clone()),
+        None if args.json => print_json(args),
+        None => print_lines(args),
+    }
+}
+
+/// What of the messages a capture keeps.
+pub(crate) fn policy(args: &CaptureArgs) -> Policy {
+    Policy {
+        heads: Heads::Whole,
+        body_bytes_max: args.bodies.bytes_max(),
+        secrets: secrets(args.keep_secrets),
+    }
+}
+
+/// Counts exchanges of all workers, and stops the run at the number asked for.
+struct Limit {
+    left: AtomicU64,
+    watch: Arc<Watch>,
+}
+
+impl Limit {
+    fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
+        Self { left: AtomicU64::new(count.unwrap_or(u64::MAX)), watch: Arc::clone(watch) }
+    }
+
+    /// Whether one more exchange is wanted.
+    fn takes_one(&self) -> bool {
+        let one_less = |left: u64| left.checked_sub(1);
+        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        if before.is_ok_and(|left| left == 1) {
+            self.watch.stop.store(true, Ordering::Relaxed);
+        }
+        before.is_ok()
+    }
+}
+
+/// Passes on the exchanges that the limit allows.
+struct Limited<'l, O> {
+    limit: &'l Limit,
+    output: O,
+}
+
+impl<O: Output> Output for Limited<'_, O> {
+    fn exchange(&mut self, exchange: &Exchange) {
+        if self.limit.takes_one() {
+            self.output.exchange(exchange);
+        }
+    }
+}
+
+/// A run that was brought to its end.
+struct Done<O> {
+    outputs: Vec<O>,
+    ledger: Ledger,
+    is_damaged: bool,
+}
+
+/// Reads the captures into `outputs`.
+fn read<O: Output>(
+    args: &CaptureArgs,
+    policy: Policy,
+    watch: &Arc<Watch>,
+    outputs: Vec<O>,
+) -> Result<Done<O>> {
+    interrupt::stops(watch)?;
+    let mut files = CaptureFiles::new(args.read.iter().cloned());
+    let progress = progress::show(watch, files.bytes_total());
+    let options = Options { policy, ports: args.port.clone() };
+    let outcome = run_pipeline(&mut files, &options, None, watch, outputs);
+    drop(progress);
+    let Outcome { ledger, outputs, mut errors, .. } = outcome?;
+    errors.extend(files.take_errors());
+    errors.iter().for_each(|error| complain(&error.to_string()));
+    Ok(Done { outputs, ledger, is_damaged: !errors.is_empty() })
+}
+
+/// Records into segments. Compression takes most of the time: it is spread over the cores.
+fn record(args: &CaptureArgs, dir: PathBuf) -> Result<Exit> {
+    let sources: Vec<String> = args.read.iter().map(|path| path.display().to_string()).collect();
+    let about = About {
+        host: host_name(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: sources.join(" "),
+        ..About::default()
+    };
+    let (rotate_bytes, rotate_ns) = (args.rotate.bytes, args.rotate.ns);
+    let recorder = Recorder::start(Recording { dir, about, rotate_bytes, rotate_ns })
+        .context("cannot start the recorder")?;
+    let watch = Arc::new(Watch::default());
+    let limit = Limit::new(args.count, &watch);
+    let output = || Limited { limit: &limit, output: recorder.output() };
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let done = read(args, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
+    done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
+    let recorded = recorder.seal(&done.ledger)?;
+    summarize(&done.ledger, Some(&recorded));
+    Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
+}
+
+/// How many workers serve a recording: one a core, within reason.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4)
+}
+
+/// Prints a line an exchange, as each completes.
+struct Lines {
+    out: BufWriter<Stdout>,
+    width: Option<usize>,
+    style: Style,
+    line: String,
+    watch: Arc<Watch>,
+    error: Option<std::io::Error>,
+}
+
+impl Output for Lines {
+    fn exchange(&mut self, exchange: &Exchange) {
+        if self.error.is_some() {
+            return;
+        }
+        self.line.clear();
+        report::list::line(exchange, self.width, self.style, &mut self.line);
+        if let Err(error) = self.out.write_all(self.line.as_bytes()) {
+            self.error = Some(error);
+            self.watch.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Prints lines. One worker prints them in the order in which the exchanges are over.
+fn print_lines(args: &CaptureArgs) -> Result<Exit> {
+    let watch = Arc::new(Watch::default());
+    let limit = Limit::new(args.count, &watch);
+    let lines = Lines {
+        out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
+        width: terminal::line_width(),
+        style: terminal::style(),
+        line: String::new(),
+        watch: Arc::clone(&watch),
+        error: None,
+    };
+    let outputs = vec![Limited { limit: &limit, output: lines }];
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, ..policy(args) };
+    let done = read(args, policy, &watch, outputs)?;
+    for Limited { output: mut lines, .. } in done.outputs {
+        if let Some(error) = lines.error {
+            return Err(error.into());
+        }
+        lines.out.flush()?;
+    }
+    summarize(&done.ledger, None);
+    Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
+}
+
+/// Prints JSON Lines, sorted: the captures are read to their end first.
+fn print_json(args: &CaptureArgs) -> Result<Exit> {
+    let dir = open::temporary_dir()?;
+    let recorder = open::temporary_recorder(&dir)?;
+    let watch = Arc::new(Watch::default());
+    let limit = Limit::new(args.count, &watch);
+    let output = || Limited { limit: &limit, output: recorder.output() };
+    let workers = args.workers.map_or(1, usize::from);
+    let done = read(args, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
+    done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
+    recorder.seal(&done.ledger)?;
+    let store = Store::open(&[dir.path()])?;
+    let damaged = list::print(&store, &Question::default(), list::Form::Json)?;
+    summarize(&done.ledger, None);
+    let exit = open::exit_code(done.is_damaged, &damaged);
+    dir.close().context("cannot remove what was read from captures")?;
+    Ok(exit)
+}
+
+/// Says where everything went, on standard error.
+fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
+    eprint!("{}", report::ledger::ledger(ledger, Style::Plain));
+    if let Some(Recorded { segments, bytes, exchanges }) = recorded {
+        let size = report::units::size(*bytes);
+        let count = report::units::counted(segments.len() as u64, "segment", "segments");
+        let kept = report::units::counted(*exchanges, "exchange", "exchanges");
+        eprintln!("{kept} in {count}, {size}");
+    }
+}
+
+/// The name of this host, for the segments' headers; empty where it has none.
+fn host_name() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
+}
