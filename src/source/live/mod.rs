@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 pub use counts::InterfaceCounts;
-pub use devices::{Device, Link, Status, devices};
+pub use devices::{Device, Hardware, Link, Offload, Status, devices, hardware};
 
 use super::error::SourceError;
 use super::socket::Inquiry;
