@@ -162,3 +162,6 @@ pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// Longest wait between two attempts: some seconds of traffic lost at most when it returns.
 pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Connections that a probe of an interface tells apart; further ones are not looked at.
+pub const PROBED_FLOWS_MAX: usize = 1 << 16;

@@ -1,7 +1,6 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
 mod dialogues;
-mod own_captures;
 mod filters;
 mod live;
 mod namespace;
@@ -9,4 +8,8 @@ mod properties;
 mod public_captures;
 mod run;
 mod talk;
+mod own_captures;
+mod public_captures;
+mod run;
+mod sandbox;
 mod tape;
