@@ -149,3 +149,7 @@ pub const LISTED_BLOCKS_MAX: usize = 64;
 
 /// Exchanges that are told where the beginning of an id stands for several.
 pub const ID_CANDIDATES_MAX: usize = 20;
+
+/// Frames that a source lends in one reading: between two of them a run can be stopped and its
+/// progress is told.
+pub const READ_FRAMES: usize = 1024;
