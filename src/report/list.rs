@@ -3,7 +3,8 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
-use crate::query::text;
+use crate::query::group::Keys;
+use crate::query::{Metric, text};
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
@@ -11,9 +12,50 @@ use crate::report::units;
 /// Least columns that the request keeps, however narrow the terminal is.
 const REQUEST_COLUMNS_MIN: usize = 20;
 
-/// Appends one line: when it began, the beginning of its id (enough for `weir show`), status,
-/// total, client, request, and what was odd. Cut to `width` columns; whole where that is `None`.
-pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut String) {
+/// Columns that the value of a key takes at least.
+const VALUE_COLUMNS_MIN: usize = 12;
+
+/// Columns that the value of a key takes at most, where lines are cut.
+const VALUE_COLUMNS_MAX: usize = 32;
+
+/// How lines are laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Keys whose values stand before the line.
+    pub keys: Keys,
+    /// The time that is shown.
+    pub metric: Metric,
+    /// Columns that a line may take; `None`: any.
+    pub width: Option<usize>,
+    /// Whether in colour.
+    pub style: Style,
+}
+
+impl Layout {
+    /// No keys, and the total.
+    #[must_use]
+    pub const fn new(width: Option<usize>, style: Style) -> Self {
+        Self { keys: Keys::none(), metric: Metric::Total, width, style }
+    }
+
+    /// The values of the keys, each in its column.
+    fn values(&self, exchange: &Exchange) -> String {
+        let mut columns = String::new();
+        for value in self.keys.of(exchange) {
+            let mut value = value.map_or_else(|| "-".to_owned(), |v| escaped(&v).to_string());
+            if self.width.is_some() {
+                value = cut(&value, VALUE_COLUMNS_MAX);
+            }
+            columns.push_str(&format!("{value:<VALUE_COLUMNS_MIN$} "));
+        }
+        columns
+    }
+}
+
+/// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
+/// `weir show`), status, time, client, request, and what was odd.
+pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
+    let Layout { metric, width, style, .. } = layout;
     let facts = &exchange.facts;
     let start = facts.start.to_string();
     // Month to millisecond of `2026-11-21T06:34:25.123456789Z`.
@@ -30,16 +72,18 @@ pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut S
         _ => Role::Faint,
     };
     let client = facts.connection.client.ip().to_string();
+    let values = layout.values(exchange);
     let before = format!("{start:18} {id:8} ");
-    let between = format!(" {:>8} {client:<12} ", total(facts));
+    let between = format!(" {:>8} {client:<12} ", time(facts, *metric));
     let tail = tail(facts);
-    let taken = before.len() + status.len() + between.chars().count();
+    let taken = values.chars().count() + before.len() + status.len() + between.chars().count();
     let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
     let mut request = request(exchange);
     if let Some(width) = width {
         let room = width.saturating_sub(taken + tail_columns).max(REQUEST_COLUMNS_MIN);
         request = cut(&request, room);
     }
+    out.push_str(&values);
     out.push_str(&style.paint(Role::Faint, before).to_string());
     out.push_str(&style.paint(status_role, status).to_string());
     out.push_str(&between);
@@ -51,11 +95,14 @@ pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut S
     out.push('\n');
 }
 
-/// The total; of an exchange that did not end, how long it was watched at least.
-fn total(facts: &Facts) -> String {
-    match (facts.timing.total_ns, facts.state) {
+/// The time of a phase; in place of the total of an exchange that did not end, how long it was
+/// watched at least.
+fn time(facts: &Facts, metric: Metric) -> String {
+    match (metric.of(&facts.timing), facts.state) {
         (Some(ns), _) => units::duration(ns),
-        (None, State::Open | State::Unanswered | State::Truncated) if facts.watched_ns > 0 => {
+        (None, State::Open | State::Unanswered | State::Truncated)
+            if metric == Metric::Total && facts.watched_ns > 0 =>
+        {
             format!(">{}", units::duration(facts.watched_ns))
         }
         _ => "-".to_owned(),
@@ -122,7 +169,7 @@ mod tests {
         let id = exchange.id().to_string()[..8].to_owned();
         let check = |exchange: &Exchange, width: Option<usize>, expected: &str| {
             let mut found = String::new();
-            line(exchange, width, Style::Plain, &mut found);
+            line(exchange, &Layout::new(width, Style::Plain), &mut found);
             assert_eq!(found, expected.replace("ID", &id));
         };
         check(
@@ -157,9 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_another_time_are_shown_where_they_are_asked_for() {
+        let mut exchange = sample();
+        exchange.facts.timing.wait_ns = Some(250_000);
+        let id = exchange.id().to_string()[..8].to_owned();
+        let keys = Keys::parse("status,request.header.host,response.header.x").expect("keys");
+        let layout = Layout { keys, metric: Metric::Wait, ..Layout::new(None, Style::Plain) };
+        let mut found = String::new();
+        line(&exchange, &layout, &mut found);
+        let expected = "200          shop.test    -            11-21 06:34:25.123 ID 200   250 us \
+                        10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n";
+        assert_eq!(found, expected.replace("ID", &id));
+    }
+
+    #[test]
     fn colours_hold_no_orders_of_strangers() {
         let mut found = String::new();
-        line(&sample(), Some(100), Style::Coloured, &mut found);
+        line(&sample(), &Layout::new(Some(100), Style::Coloured), &mut found);
         assert!(found.contains("\x1b[32m200\x1b[0m"));
         assert!(!found.contains("\x1b[31m"));
     }
