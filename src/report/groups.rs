@@ -75,7 +75,7 @@ mod tests {
         let found = groups(&keys, &latency.rows(), 80, Style::Plain);
         let expected = "\
 path                           count truncated unanswered   open orphan      p50
-/a\\x1b[2J                         1         0          0      1      0  1.50 ms
+/a\\x1b[2J                          1         0          0      1      0  1.50 ms
 /a/path/that/needs/a/line/of/its/own
                                    0         0          1      0      0        -
 ";

@@ -257,7 +257,7 @@ Examples:
 )]
 pub(crate) struct ShowArgs {
     /// Captures, segments or directories of segments, and the id last
-    #[arg(value_name = "PATH", required = true, num_args = 2..)]
+    #[arg(value_name = "PATH... ID", required = true)]
     pub(crate) paths_and_id: Vec<PathBuf>,
 
     /// Do not redact what is read from captures (segments hold what they hold)

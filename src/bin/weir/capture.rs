@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
 use weir::ledger::Ledger;
 use weir::packet::Frame;
@@ -49,10 +49,14 @@ impl Input {
         let filter = filter.map_err(|error| {
             // A capture that is not there may have been taken for the filter.
             let word = args.read.get(paths.len()).map(|word| word.display());
+            let word = word.map(|word| word.to_string()).filter(|word| !word.contains(' '));
             let missing = word.map(|word| format!(" (and no file is named `{word}`)"));
             UsageError(format!("{error}{}", missing.unwrap_or_default()))
         })?;
         open::check_captures(paths)?;
+        if let Some(dir) = args.write.as_ref().filter(|dir| dir.exists() && !dir.is_dir()) {
+            bail!("cannot write segments to {}: it is not a directory", dir.display());
+        }
         Ok(Self { paths: paths.to_vec(), filter })
     }
 }

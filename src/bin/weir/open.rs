@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -169,9 +169,7 @@ fn is_segment(path: &Path) -> Result<bool> {
     if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
         return Ok(false);
     }
-    let mut file = File::open(path).with_context(|| {
-        format!("cannot read {}: expected a capture or a segment", path.display())
-    })?;
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut magic = [0; 4];
     let mut filled = 0;
     while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -199,8 +197,13 @@ pub(crate) fn check_captures(paths: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Fails where the capture at `path` was seen before: its exchanges would count twice.
+/// Fails where the capture at `path` was seen before: its exchanges would count twice. So it does
+/// where standard input has nothing to give.
 fn once(path: &Path, seen: &mut HashSet<PathBuf>) -> Result<(), UsageError> {
+    if path.as_os_str() == "-" && std::io::stdin().is_terminal() {
+        let text = "standard input (-) is a terminal: pipe a capture into it";
+        return Err(UsageError(text.to_owned()));
+    }
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if seen.insert(real) {
         return Ok(());
