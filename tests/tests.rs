@@ -1,6 +1,12 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
 mod dialogues;
+mod big;
+mod cli;
+mod cli_crash;
+mod cli_failures;
+mod cli_golden;
+mod cli_same;
 mod filters;
 mod live;
 mod namespace;
@@ -9,7 +15,5 @@ mod public_captures;
 mod run;
 mod talk;
 mod own_captures;
-mod public_captures;
-mod run;
 mod sandbox;
 mod tape;

@@ -2,6 +2,7 @@
 
 pub mod detail;
 pub mod escape;
+pub mod groups;
 pub mod histogram;
 pub mod ledger;
 pub mod list;

@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write as _};
 
 use anyhow::{Context as _, Result};
 use weir::exchange::Policy;
+use weir::query::group::Keys;
 use weir::query::scan;
 
 use crate::args::{ExportArgs, ExportFormat};
@@ -16,19 +17,21 @@ use crate::question::{Asked, secrets};
 /// Answers `weir export`.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     let asked = Asked::read(&args.which)?;
+    let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
+    args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
     let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
     let question = asked.question(scan::last_start(&opened.store)?);
     let form = match args.format {
-        ExportFormat::Jsonl => list::Form::Json,
+        ExportFormat::Jsonl => list::Form::Json(keys),
     };
     let damaged = match &args.output {
-        None => list::print(&opened.store, &question, form)?,
+        None => list::print(&opened.store, &question, &form)?,
         Some(path) => {
             let cannot = || format!("cannot write {}", path.display());
             let mut out = BufWriter::new(File::create(path).with_context(cannot)?);
-            let damaged = list::write(&opened.store, &question, form, &mut out)?;
+            let damaged = list::write(&opened.store, &question, &form, &mut out)?;
             out.flush().with_context(cannot)?;
             damaged
         }
