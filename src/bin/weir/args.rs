@@ -257,11 +257,19 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Answers for programs
+/// Answers for programs: browsers, spreadsheets, shells, Wireshark, notebooks
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Bodies are there where the capture kept them (weir capture --bodies); of a capture file read on
+the spot they are kept for har, curl and pcapng. Secrets are redacted unless --keep-secrets.
+
 Examples:
-  weir export segments --format jsonl -o exchanges.jsonl")]
+  weir export segments --format jsonl -o exchanges.jsonl
+  weir export trace.pcap --format har --where 'status >= 500' -o failures.har
+  weir export segments --format csv --since -15m > last.csv
+  weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
+  weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
+  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
@@ -271,7 +279,7 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: ExportFormat,
 
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output (parquet: to this directory)
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
@@ -284,6 +292,12 @@ pub(crate) struct ExportArgs {
 pub(crate) enum ExportFormat {
     /// JSON Lines: one exchange a line, as `weir list --json` prints it
     Jsonl,
+    /// HTTP Archive 1.2, for a browser's network panel
+    Har,
+    /// A row an exchange, for a spreadsheet; nothing in it is a formula
+    Csv,
+    /// A command an exchange, that sends its request again
+    Curl,
 }
 
 /// Completions for a shell, on standard output

@@ -1,37 +1,115 @@
 //! `weir export`: the exchanges in the formats of other programs.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
+use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result};
-use weir::exchange::Policy;
-use weir::query::scan;
+use weir::exchange::{Exchange, Policy};
+use weir::export::{csv, curl, har, jsonl};
+use weir::query::scan::{self, Question};
+use weir::segment::{SegmentError, Store};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::Exit;
-use crate::list;
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
+use crate::terminal;
 
 /// Answers `weir export`.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     let asked = Asked::read(&args.which)?;
     let subject = Subject::look(&args.paths)?;
-    let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
-    let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
+    let opened = subject.store(&Reading { policy: policy(args), workers: args.which.workers })?;
     let question = asked.question(scan::last_start(&opened.store)?);
-    let form = match args.format {
-        ExportFormat::Jsonl => list::Form::Json,
-    };
     let damaged = match &args.output {
-        None => list::print(&opened.store, &question, form)?,
+        None => {
+            let mut out = terminal::output();
+            let damaged = write(args, &opened.store, &question, &mut out)?;
+            out.flush()?;
+            damaged
+        }
         Some(path) => {
             let cannot = || format!("cannot write {}", path.display());
             let mut out = BufWriter::new(File::create(path).with_context(cannot)?);
-            let damaged = list::write(&opened.store, &question, form, &mut out)?;
+            let damaged = write(args, &opened.store, &question, &mut out).with_context(cannot)?;
             out.flush().with_context(cannot)?;
             damaged
         }
     };
     opened.close(&damaged)
+}
+
+/// What is kept of captures: bodies where the format has a place for them.
+fn policy(args: &ExportArgs) -> Policy {
+    let has_bodies = match args.format {
+        ExportFormat::Jsonl | ExportFormat::Csv => false,
+        ExportFormat::Har | ExportFormat::Curl => true,
+    };
+    Policy {
+        body_bytes_max: has_bodies.then_some(usize::MAX),
+        secrets: secrets(args.which.keep_secrets),
+        ..Policy::default()
+    }
+}
+
+/// Writes the exchanges that the question is about, and tells what damage hid.
+fn write(
+    args: &ExportArgs,
+    store: &Store,
+    question: &Question,
+    out: &mut impl Write,
+) -> Result<Vec<SegmentError>> {
+    match args.format {
+        ExportFormat::Jsonl => each(store, question, out, &mut jsonl::write_exchange),
+        ExportFormat::Csv => {
+            out.write_all(csv::HEADER)?;
+            each(store, question, out, &mut csv::write_exchange)
+        }
+        ExportFormat::Curl => each(store, question, out, &mut curl::write_exchange),
+        ExportFormat::Har => {
+            let mut archive = har::Archive::new(secrets(args.which.keep_secrets));
+            let mut bytes = Vec::new();
+            archive.write_start(&mut bytes);
+            out.write_all(&bytes)?;
+            let damaged = each(store, question, out, &mut |exchange, bytes| {
+                archive.write_exchange(exchange, bytes);
+            })?;
+            out.write_all(har::END)?;
+            Ok(damaged)
+        }
+    }
+}
+
+/// Writes what `form` makes of each exchange, sorted by start.
+fn each(
+    store: &Store,
+    question: &Question,
+    out: &mut impl Write,
+    form: &mut dyn FnMut(&Exchange, &mut Vec<u8>),
+) -> Result<Vec<SegmentError>> {
+    let mut exchange = Exchange::default();
+    let mut bytes = Vec::new();
+    let mut failure = None;
+    let mut damaged = Vec::new();
+    let scanned = scan::sorted(store, question, &mut |found| {
+        if let Err(error) = found.exchange(&mut exchange) {
+            damaged.push(error);
+            return ControlFlow::Continue(());
+        }
+        bytes.clear();
+        form(&exchange, &mut bytes);
+        match out.write_all(&bytes) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    damaged.extend(scanned.damaged);
+    Ok(damaged)
 }
