@@ -1,6 +1,7 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
 mod export_curl;
+mod export_har;
 mod own_captures;
 mod public_captures;
 mod run;
