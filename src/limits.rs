@@ -149,3 +149,11 @@ pub const LISTED_BLOCKS_MAX: usize = 64;
 
 /// Exchanges that are told where the beginning of an id stands for several.
 pub const ID_CANDIDATES_MAX: usize = 20;
+
+/// Exchanges whose packets are exported at once: their times are held while captures are read a
+/// second time.
+pub const PACKET_EXPORT_EXCHANGES_MAX: usize = 1 << 20;
+
+/// Frames that stand for the bytes of one body that was not kept, in an export of packets made
+/// from segments; beyond them the body ends early, and its frame says so.
+pub const UNKEPT_BODY_FRAMES_MAX: usize = 4096;

@@ -2,6 +2,7 @@
 
 mod export_curl;
 mod export_har;
+mod export_packets;
 mod own_captures;
 mod public_captures;
 mod run;

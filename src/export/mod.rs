@@ -8,3 +8,4 @@ pub mod json;
 pub mod jsonl;
 pub mod latency;
 pub mod ledger;
+pub mod packets;

@@ -298,6 +298,12 @@ pub(crate) enum ExportFormat {
     Csv,
     /// A command an exchange, that sends its request again
     Curl,
+    /// The packets, for Wireshark; pcapng names the exchange of each
+    Pcapng,
+    /// The packets of one link type, for older readers
+    Pcap,
+    /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
+    Parquet,
 }
 
 /// Completions for a shell, on standard output

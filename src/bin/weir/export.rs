@@ -1,23 +1,31 @@
 //! `weir export`: the exchanges in the formats of other programs.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result};
 use weir::exchange::{Exchange, Policy};
+use weir::export::packets::Form;
 use weir::export::{csv, curl, har, jsonl};
 use weir::query::scan::{self, Question};
 use weir::segment::{SegmentError, Store};
 
 use crate::args::{ExportArgs, ExportFormat};
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::open::{Reading, Subject};
+use crate::packets::Packets;
 use crate::question::{Asked, secrets};
-use crate::terminal;
+use crate::{parquet, terminal};
 
 /// Answers `weir export`.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
+    match args.format {
+        ExportFormat::Pcap => return packets(args, Form::Pcap),
+        ExportFormat::Pcapng => return packets(args, Form::Pcapng),
+        ExportFormat::Parquet => return parquet::run(args),
+        _ => {}
+    }
     let asked = Asked::read(&args.which)?;
     let subject = Subject::look(&args.paths)?;
     let opened = subject.store(&Reading { policy: policy(args), workers: args.which.workers })?;
@@ -40,11 +48,28 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     opened.close(&damaged)
 }
 
+/// Writes packets. They are no text, so a terminal does not get them.
+fn packets(args: &ExportArgs, form: Form) -> Result<Exit> {
+    match &args.output {
+        None if std::io::stdout().is_terminal() => {
+            let text = "packets are not for a terminal: name a file with -o, or pipe them";
+            Err(UsageError(text.into()).into())
+        }
+        None => Packets::look(args)?.write(form, &args.which, &mut terminal::output()),
+        Some(path) => {
+            let packets = Packets::look(args)?;
+            let cannot = || format!("cannot write {}", path.display());
+            let mut out = BufWriter::new(File::create(path).with_context(cannot)?);
+            packets.write(form, &args.which, &mut out).with_context(cannot)
+        }
+    }
+}
+
 /// What is kept of captures: bodies where the format has a place for them.
 fn policy(args: &ExportArgs) -> Policy {
     let has_bodies = match args.format {
-        ExportFormat::Jsonl | ExportFormat::Csv => false,
         ExportFormat::Har | ExportFormat::Curl => true,
+        _ => false,
     };
     Policy {
         body_bytes_max: has_bodies.then_some(usize::MAX),
@@ -78,6 +103,7 @@ fn write(
             out.write_all(har::END)?;
             Ok(damaged)
         }
+        ExportFormat::Pcap | ExportFormat::Pcapng | ExportFormat::Parquet => Ok(Vec::new()),
     }
 }
 
