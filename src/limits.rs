@@ -165,3 +165,10 @@ pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Connections that a probe of an interface tells apart; further ones are not looked at.
 pub const PROBED_FLOWS_MAX: usize = 1 << 16;
+/// Exchanges whose packets are exported at once: their times are held while captures are read a
+/// second time.
+pub const PACKET_EXPORT_EXCHANGES_MAX: usize = 1 << 20;
+
+/// Frames that stand for the bytes of one body that was not kept, in an export of packets made
+/// from segments; beyond them the body ends early, and its frame says so.
+pub const UNKEPT_BODY_FRAMES_MAX: usize = 4096;

@@ -314,22 +314,29 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Exchanges in the formats of other programs
+/// Answers for programs: browsers, spreadsheets, shells, Wireshark, notebooks
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Bodies are there where the capture kept them (weir capture --bodies); of a capture file read on
+the spot they are kept for har, curl and pcapng. Secrets are redacted unless --keep-secrets.
+
 Examples:
   weir export segments --format jsonl -o exchanges.jsonl
-  weir export trace.pcap --format jsonl --where 'status >= 500' | jq .id")]
+  weir export trace.pcap --format har --where 'status >= 500' -o failures.har
+  weir export segments --format csv --since -15m > last.csv
+  weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
+  weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
+  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// What to write: jsonl (one exchange a line, as weir list --json prints it)
+    /// What to write: jsonl, csv, har, curl, pcap, pcapng, parquet
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) format: ExportFormat,
 
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output (parquet: to this directory)
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
@@ -345,6 +352,18 @@ pub(crate) struct ExportArgs {
 pub(crate) enum ExportFormat {
     /// JSON Lines: one exchange a line, as `weir list --json` prints it
     Jsonl,
+    /// HTTP Archive 1.2, for a browser's network panel
+    Har,
+    /// A row an exchange, for a spreadsheet; nothing in it is a formula
+    Csv,
+    /// A command an exchange, that sends its request again
+    Curl,
+    /// The packets, for Wireshark; pcapng names the exchange of each
+    Pcapng,
+    /// The packets of one link type, for older readers
+    Pcap,
+    /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
+    Parquet,
 }
 
 /// Completions for a shell, on standard output

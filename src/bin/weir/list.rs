@@ -60,9 +60,30 @@ pub(crate) fn write(
     form: &Form,
     out: &mut impl Write,
 ) -> Result<Vec<SegmentError>> {
+    let mut text = String::new();
+    each(store, question, out, &mut |exchange, bytes| match form {
+        Form::Json(keys) => {
+            jsonl::write_exchange(exchange, bytes);
+            append_by(keys, exchange, bytes);
+        }
+        Form::Lines(layout) => {
+            text.clear();
+            line(exchange, layout, &mut text);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    })
+}
+
+/// Writes what `form` makes of each exchange that the question is about, sorted by start, and
+/// tells what damage hid.
+pub(crate) fn each(
+    store: &Store,
+    question: &Question,
+    out: &mut impl Write,
+    form: &mut dyn FnMut(&Exchange, &mut Vec<u8>),
+) -> Result<Vec<SegmentError>> {
     let mut exchange = Exchange::default();
     let mut bytes = Vec::new();
-    let mut text = String::new();
     let mut failure = None;
     let mut damaged = Vec::new();
     let scanned = scan::sorted(store, question, &mut |found| {
@@ -71,19 +92,8 @@ pub(crate) fn write(
             return ControlFlow::Continue(());
         }
         bytes.clear();
-        text.clear();
-        let written = match form {
-            Form::Json(keys) => {
-                jsonl::write_exchange(&exchange, &mut bytes);
-                append_by(keys, &exchange, &mut bytes);
-                out.write_all(&bytes)
-            }
-            Form::Lines(layout) => {
-                line(&exchange, layout, &mut text);
-                out.write_all(text.as_bytes())
-            }
-        };
-        match written {
+        form(&exchange, &mut bytes);
+        match out.write_all(&bytes) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failure = Some(error);

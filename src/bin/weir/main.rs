@@ -10,6 +10,8 @@ mod interrupt;
 mod latency;
 mod list;
 mod open;
+mod packets;
+mod parquet;
 mod progress;
 mod question;
 mod show;
