@@ -1,6 +1,8 @@
 //! What moved between two captures: times, errors and sizes by group, and values in answers.
 
 mod check;
+mod decimal;
+mod leaves;
 mod routes;
 mod statistic;
 mod verdict;
