@@ -3,7 +3,7 @@
 use crate::exchange::ExchangeId;
 use crate::query::compare::answers::{Answers, Counts, ENOUGH, Event, Way};
 use crate::query::compare::decimal::Decimal;
-use crate::query::compare::leaves::{NameId, Value};
+use crate::query::compare::leaves::{NameId, STATUS, Value};
 use crate::query::compare::statistic;
 
 /// The chance that a report of values holds one that chance alone explains, where chance decides.
@@ -313,12 +313,15 @@ impl Way {
             return Standing::Changed;
         }
         let (repeated, varied) = (learned.repeated, learned.differing);
-        if varied > 0 {
+        // A server may fail now and then: a status is held to chance even where it never changed.
+        let is_status = place.1 == STATUS && repeated >= ENOUGH;
+        if varied > 0 || is_status {
             let chance =
                 statistic::share_above((varied, repeated), (differing, crossed.pairs));
             let is_seldom = varied * 2 < repeated;
             return match (chance <= level, is_seldom) {
                 (true, true) => Standing::Changed,
+                _ if is_status => Standing::Unknown,
                 _ => Standing::Fleeting,
             };
         }
