@@ -57,6 +57,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     Capture(CaptureArgs),
     Latency(LatencyArgs),
+    Compare(CompareArgs),
     List(ListArgs),
     Show(ShowArgs),
     Info(InfoArgs),
@@ -216,6 +217,59 @@ pub(crate) struct LatencyArgs {
 
     #[command(flatten)]
     pub(crate) grouping: Grouping,
+}
+
+/// What moved between two captures: times, errors, sizes, and values in answers
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A verdict stands where chance hardly explains a difference (all verdicts of a comparison together
+are held to 5 %), and where it stands even if all that was not seen whole speaks against it.
+
+Answers to the same request (method, path, query and body in any order; where that does not decide
+the answer, also what its connection changed before) are compared value by value. What always
+differs, such as ids and times, is learned from BEFORE against itself and left out. Bodies are
+there where the capture kept them (weir capture --bodies), and in captures read on the spot.
+
+--fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors (in percentage
+points), count or size, exits with 3 where a group changed so, and by more than chance.
+
+With --json a line a group: {\"by\", \"metric\", \"before\", \"after\", \"change\", \"verdicts\",
+\"withheld\"}; a line a difference of values: {\"route\", \"path\", \"difference\", \"count\", \"of\",
+\"before\", \"after\", \"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
+{\"values\"} of what could be compared.
+
+Examples:
+  weir compare before.pcap after.pcap
+  weir compare monday tuesday --fail-if 'p99 > +10%' --fail-if 'errors > +1%'
+  weir compare before.pcap after.pcap --where 'route ~ \"^POST /cart\"' --examples")]
+pub(crate) struct CompareArgs {
+    /// A capture, a segment, a directory of segments, or - for standard input
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+
+    /// The same, later
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+
+    /// Group by: server, client, host, method, route, path, status, class, state,
+    /// request.header.NAME, response.header.NAME; several with commas
+    #[arg(long, value_name = "KEYS", default_value = "route")]
+    pub(crate) by: String,
+
+    /// Which phase: total, wait, blocked, send, receive, connect
+    #[arg(long, value_name = "M", default_value = "total")]
+    pub(crate) metric: String,
+
+    /// Exit with 3 where a group changed so: 'p99 > +10%'; repeatable
+    #[arg(long, value_name = "CHECK")]
+    pub(crate) fail_if: Vec<String>,
+
+    /// Show both sides of the first differences of values in full
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) examples: bool,
+
+    #[command(flatten)]
+    pub(crate) which: Which,
 }
 
 /// One line an exchange, sorted by start
