@@ -162,3 +162,13 @@ pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
 
 /// Longest wait between two attempts: some seconds of traffic lost at most when it returns.
 pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Room on a disk that was full before segments are written again, in bytes: enough for a new
+/// segment, so that writing does not stop and go on every second.
+pub const RESUME_ROOM_BYTES: u64 = 3 << 20;
+
+/// Groups (server, method, route, status class) of `--metrics`; the rest is `{other}`.
+pub const METRIC_GROUPS_MAX: usize = 500;
+
+/// Bytes of a request for `--metrics` that are read before it is refused.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;

@@ -14,7 +14,7 @@ use crate::args::ListArgs;
 use crate::exit::Exit;
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
-use crate::terminal;
+use crate::{follow, terminal};
 
 /// What a listing is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub(crate) enum Form {
 
 /// Answers `weir list`.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
+    if args.follow {
+        return follow::run(args);
+    }
     let asked = Asked::read(&args.which)?;
     let subject = Subject::look(&args.paths)?;
     let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
