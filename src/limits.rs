@@ -192,3 +192,12 @@ pub const VALUE_PATH_BYTES_MAX: usize = 200;
 /// Connections of which a comparison remembers what they changed on the server; twice as many for
 /// a while.
 pub const CONNECTIONS_FOLLOWED_MAX: usize = 1 << 17;
+/// Room on a disk that was full before segments are written again, in bytes: enough for a new
+/// segment, so that writing does not stop and go on every second.
+pub const RESUME_ROOM_BYTES: u64 = 3 << 20;
+
+/// Groups (server, method, route, status class) of `--metrics`; the rest is `{other}`.
+pub const METRIC_GROUPS_MAX: usize = 500;
+
+/// Bytes of a request for `--metrics` that are read before it is refused.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;

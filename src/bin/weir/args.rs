@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::pipeline::Ports;
 use weir::query::quantity;
 
+use crate::live_args::{DevicesArgs, LiveArgs};
+
 /// Weir: what a service answered over HTTP/1, and how fast, from packets alone
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -63,6 +65,7 @@ pub(crate) enum Command {
     Info(InfoArgs),
     Verify(VerifyArgs),
     Export(ExportArgs),
+    Devices(DevicesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -84,8 +87,11 @@ Examples:
   xz -dc old.pcap.xz | weir capture -r - -p 8080")]
 pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
-    #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(short, long, value_name = "FILE", required_unless_present = "interface", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 
     /// Write segments to this directory
     #[arg(short, long, value_name = "DIR")]
@@ -289,6 +295,11 @@ pub(crate) struct ListArgs {
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
+    /// Print what a directory holds, then new exchanges as a capture writes them, until
+    /// interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
+
     #[command(flatten)]
     pub(crate) which: Which,
 
@@ -486,7 +497,7 @@ fn rotation(text: &str) -> Result<Rotation, String> {
     Ok(rotation)
 }
 
-fn size_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
     quantity::size_bytes(text).ok_or_else(|| format!("`{text}` is no size: write 64K, 256M or 20G"))
 }
 

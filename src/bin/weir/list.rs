@@ -15,7 +15,7 @@ use crate::args::ListArgs;
 use crate::exit::Exit;
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
-use crate::terminal;
+use crate::{follow, terminal};
 
 /// What a listing is written as.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub(crate) enum Form {
 
 /// Answers `weir list`.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
+    if args.follow {
+        return follow::run(args);
+    }
     let asked = Asked::read(&args.which)?;
     let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
     let metric = args.grouping.metric()?;
