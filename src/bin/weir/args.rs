@@ -90,9 +90,6 @@ pub(crate) struct CaptureArgs {
     #[arg(short, long, value_name = "FILE", required_unless_present = "interface", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
 
-    #[command(flatten)]
-    pub(crate) live: LiveArgs,
-
     /// Write segments to this directory
     #[arg(short, long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
@@ -132,6 +129,9 @@ pub(crate) struct CaptureArgs {
     /// Only frames that this matches: a BPF expression, as for tcpdump
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 impl CaptureArgs {
