@@ -47,7 +47,7 @@ const START: i64 = 1_795_242_865_000_000_000;
 pub(crate) struct Dialogue {
     pub(crate) name: String,
     is_once: bool,
-    tape: Tape,
+    pub(crate) tape: Tape,
     exchanges: Vec<String>,
     ledger: Vec<(String, u64)>,
 }

@@ -1,5 +1,6 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+mod damage;
 mod dialogues;
 mod own_captures;
 mod filters;
