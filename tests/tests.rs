@@ -1,5 +1,7 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+mod allocation;
+mod architecture;
 mod damage;
 mod dialogues;
 mod own_captures;
