@@ -48,6 +48,8 @@ pub struct Counts {
     pub answers: u64,
     /// Of these: without a body because bodies were not kept.
     pub without_body: u64,
+    /// Of these: which have no body at all.
+    pub empty: u64,
     /// Of these: whose body is not all there.
     pub partial: u64,
     /// After: answers to a request that was answered before too. Before: the others of
@@ -136,7 +138,8 @@ impl Answers {
         for (way, (whole, body)) in [&mut self.plain, &mut self.chained].into_iter().zip(keys) {
             is_kept &= way.learn(whole, route, id, (&self.paths, &status), &mut self.events);
             if has_body {
-                is_kept &= way.learn(body, route, id, (&self.paths, &self.leaves), &mut self.events);
+                is_kept &=
+                    way.learn(body, route, id, (&self.paths, &self.leaves), &mut self.events);
             }
         }
         self.counts_before.matched += u64::from(!is_kept);
@@ -195,6 +198,7 @@ impl Counts {
     fn note(&mut self, content: Content<'_>) {
         self.answers += 1;
         self.without_body += u64::from(content == Content::NotKept);
+        self.empty += u64::from(content == Content::Whole(b""));
         self.partial += u64::from(content == Content::Part);
     }
 }
@@ -305,12 +309,9 @@ impl Known {
                     seen.count = seen.count.saturating_add(1);
                     seen.varies |= seen.value != leaf.value;
                 }
-                None => new.push(Seen {
-                    path: leaf.path,
-                    value: leaf.value,
-                    count: 1,
-                    varies: false,
-                }),
+                None => {
+                    new.push(Seen { path: leaf.path, value: leaf.value, count: 1, varies: false })
+                }
             }
         }
         if !new.is_empty() {
