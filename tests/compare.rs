@@ -191,7 +191,7 @@ fn a_cent_up_or_down_in_requests_that_are_seldom_repeated_is_found() {
     let planted = std::cell::Cell::new(0);
     let before = |body: &str, random: &mut Random| (200, promo(body, &|_, _| 0, random));
     let after = |body: &str, random: &mut Random| {
-        let cents = |code: &str, items: u64| u64::from(code == "SAVE15" && items % 7 == 0);
+        let cents = |code: &str, items: u64| u64::from(code == "SAVE15" && items.is_multiple_of(7));
         planted.set(planted.get() + 1);
         (200, promo(body, &cents, random))
     };

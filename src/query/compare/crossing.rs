@@ -238,8 +238,9 @@ impl Answers {
             after: self.counts_after,
             ..ValueReport::default()
         };
-        let mut places: Vec<(u32, NameId)> =
-            self.plain.crossed.keys().chain(self.chained.crossed.keys()).copied().collect();
+        let learned = self.plain.learned.keys();
+        let crossed = self.plain.crossed.keys().chain(self.chained.crossed.keys());
+        let mut places: Vec<(u32, NameId)> = learned.chain(crossed).copied().collect();
         places.sort_unstable();
         places.dedup();
         places.sort_by_key(|&(route, name)| (self.route_name(route), self.paths.text(name)));
@@ -260,8 +261,8 @@ impl Answers {
             } else {
                 (plain, &self.plain)
             };
-            let Some(crossed) = way.crossed.get(&place) else { continue };
-            let changes = self.changes(place, crossed);
+            let crossed = way.crossed.get(&place);
+            let changes = crossed.map_or_else(Vec::new, |crossed| self.changes(place, crossed));
             match standing {
                 Standing::Same => {}
                 Standing::Changed => report.changes.extend(changes),
@@ -304,12 +305,16 @@ impl Answers {
 
 impl Way {
     fn standing(&self, place: (u32, NameId), level: f64) -> Standing {
-        let Some(crossed) = self.crossed.get(&place) else { return Standing::Same };
+        let learned = self.learned.get(&place).cloned().unwrap_or_default();
+        let Some(crossed) = self.crossed.get(&place) else {
+            // It was passed over, request by request.
+            let varies = learned.differing.saturating_mul(2) > learned.repeated;
+            return if varies { Standing::Fleeting } else { Standing::Same };
+        };
         let differing = crossed.differing();
         if differing == 0 {
             return Standing::Same;
         }
-        let learned = self.learned.get(&place).cloned().unwrap_or_default();
         let all_differ = differing == crossed.pairs;
         if !crossed.has_lasting && all_differ {
             return Standing::Fleeting;

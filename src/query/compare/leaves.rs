@@ -318,7 +318,7 @@ impl<'a> Reader<'a, '_> {
                 let text = self.text()?;
                 Value::Text(self.paths.hash(&text), shape(&text))
             }
-            b'-' | b'0'..=b'9' => self.number()?,
+            b'-' | b'0'..=b'9' => self.number(),
             _ => self.word()?,
         };
         self.put(path, value);
@@ -341,15 +341,15 @@ impl<'a> Reader<'a, '_> {
         Some(value)
     }
 
-    fn number(&mut self) -> Option<Value> {
+    fn number(&mut self) -> Value {
         let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         let length = self.rest.iter().position(|byte| !is_part(byte)).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(length);
         self.rest = rest;
-        Some(match Decimal::parse(number) {
+        match Decimal::parse(number) {
             Some(decimal) => Value::Number(decimal),
             None => Value::LongNumber(self.paths.hash(number)),
-        })
+        }
     }
 
     /// Reads a string, its escapes undone; a lone surrogate is kept by its number.
