@@ -19,6 +19,7 @@ mod properties;
 mod export_curl;
 mod export_har;
 mod export_packets;
+mod compare;
 mod own_captures;
 mod public_captures;
 mod run;
