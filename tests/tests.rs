@@ -8,4 +8,5 @@ mod own_captures;
 mod public_captures;
 mod run;
 mod sandbox;
+mod service;
 mod tape;

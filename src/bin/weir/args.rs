@@ -68,8 +68,11 @@ pub(crate) enum Command {
 
 /// Packets in, exchanges out: into segments with -w, or a line each on standard output
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Examples:
+  sudo weir capture -i eth0 -p 80                a line an exchange, as each completes
+  weir capture -i any -p 80,8080 -w /var/lib/weir --keep 20G,30d --metrics :9090
   weir capture -r trace.pcap                     a line an exchange, as each completes
   weir capture -r trace.pcap --json | jq .       JSON Lines, sorted by start
   weir capture -r monday.pcap.gz -w segments     keep the exchanges in segments
@@ -77,7 +80,7 @@ Examples:
   xz -dc old.pcap.xz | weir capture -r - -p 8080")]
 pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
-    #[arg(short, long, value_name = "FILE", required_unless_present = "interface", num_args = 1..)]
+    #[arg(short, long, value_name = "FILE", group = "input", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
 
     #[command(flatten)]

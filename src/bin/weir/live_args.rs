@@ -17,7 +17,7 @@ const KEEP_BYTES_MIN: u64 = 16 << 20;
 #[command(next_help_heading = "Interfaces")]
 pub(crate) struct LiveArgs {
     /// Capture this interface (weir devices lists them; any: all); repeatable
-    #[arg(short, long, value_name = "IFACE", conflicts_with = "read")]
+    #[arg(short, long, value_name = "IFACE", group = "input")]
     pub(crate) interface: Vec<String>,
 
     /// Bytes kept of each frame [default: whole frames, also offloaded ones]
