@@ -39,5 +39,7 @@ pub mod query;
 pub mod export;
 /// Answers for people: tables, plots, one exchange in full; everything escaped.
 pub mod report;
+/// Why a capture on an interface would or would not be trustworthy.
+pub mod doctor;
 /// The threads: the only place where the capturing stages meet.
 pub mod pipeline;

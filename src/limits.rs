@@ -172,3 +172,5 @@ pub const METRIC_GROUPS_MAX: usize = 500;
 
 /// Bytes of a request for `--metrics` that are read before it is refused.
 pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;
+/// Connections that a probe of an interface tells apart; further ones are not looked at.
+pub const PROBED_FLOWS_MAX: usize = 1 << 16;

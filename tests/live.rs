@@ -454,3 +454,34 @@ fn mistakes_in_names_and_filters_are_told() {
         assert!(line.contains("sudo ip link set lo up"), "{line}");
     });
 }
+
+#[test]
+fn the_doctor_finds_what_passes() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    with_cable(|neighbour| {
+        let server = Server::start(NEAR, Duration::ZERO, 5000);
+        let address = server.address;
+        let is_over = std::sync::Arc::new(AtomicBool::new(false));
+        let until = std::sync::Arc::clone(&is_over);
+        let client = neighbour.run(move || {
+            std::thread::spawn(move || {
+                while !until.load(Ordering::Relaxed) {
+                    ask(address, 5);
+                }
+            })
+        });
+        let examination =
+            weir::doctor::examine("near", &settings(Selection::Everything), 300_000_000);
+        is_over.store(true, Ordering::Relaxed);
+        client.join().expect("no panic");
+        let seen = examination.expect("it opens");
+        assert!(seen.looked_ns >= 300_000_000);
+        let connections = seen.counts.connections;
+        assert!(connections.all > 0 && connections.http == connections.all, "{seen}");
+        assert_eq!((connections.one_sided, seen.counts.missed.kernel), (0, 0), "{seen}");
+        assert_eq!(seen.hardware.mtu, Some(1500));
+        assert!(seen.to_string().contains("ok    both directions seen of"), "{seen}");
+        let line = weir::doctor::examine("nosuch", &Settings::default(), 1).expect_err("none");
+        assert!(line.to_string().contains("there is no such interface"));
+    });
+}

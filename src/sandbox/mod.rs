@@ -145,7 +145,7 @@ pub fn confine(needs: &Needs<'_>) -> Result<Confined, SandboxError> {
 
 /// Keeps of the capabilities what is needed; gives their names.
 fn keep(interfaces: Interfaces, is_root: bool) -> Result<Vec<&'static str>, SandboxError> {
-    let permitted = refused("read capabilities", capabilities(None))?.permitted;
+    let before = refused("read capabilities", capabilities(None))?;
     let wanted = [
         (CapabilitySet::NET_RAW, "CAP_NET_RAW", interfaces == Interfaces::Captured),
         // Root's own folders may be anybody's by their owner and mode.
@@ -154,7 +154,7 @@ fn keep(interfaces: Interfaces, is_root: bool) -> Result<Vec<&'static str>, Sand
     let mut kept = CapabilitySet::empty();
     let mut names = Vec::new();
     for (capability, name, is_wanted) in wanted {
-        if is_wanted && permitted.contains(capability) {
+        if is_wanted && before.permitted.contains(capability) {
             kept |= capability;
             names.push(name);
         }
@@ -163,7 +163,11 @@ fn keep(interfaces: Interfaces, is_root: bool) -> Result<Vec<&'static str>, Sand
     let _ = clear_ambient_capability_set();
     let sets =
         CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    refused("drop capabilities", set_capabilities(None, sets))?;
+    let dropped = set_capabilities(None, sets);
+    // A service manager that gave no more than that may forbid the call altogether.
+    if before.permitted != kept || before.effective != kept {
+        refused("drop capabilities", dropped)?;
+    }
     Ok(names)
 }
 

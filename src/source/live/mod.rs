@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 pub use counts::InterfaceCounts;
-pub use devices::{Device, Link, Status, devices};
+pub use devices::{Device, Hardware, Link, Offload, Status, devices, hardware};
 
 use super::error::SourceError;
 use super::socket::Inquiry;
@@ -181,7 +181,7 @@ impl Stopper {
 /// Several interfaces as one source. A filter on `any` or two interfaces that see the same
 /// traffic give frames twice: the second copy counts as duplicate bytes of its stream.
 pub struct Interfaces {
-    interfaces: Vec<Interface>,
+    members: Vec<Interface>,
     settings: Settings,
     notify: Notify,
     stopper: Stopper,
@@ -234,13 +234,13 @@ impl Interfaces {
         settings: Settings,
         notify: Notify,
     ) -> Result<Self, SourceError> {
-        let mut interfaces: Vec<Interface> = Vec::with_capacity(names.len());
+        let mut members: Vec<Interface> = Vec::with_capacity(names.len());
         for name in names.iter().map(AsRef::as_ref) {
-            if interfaces.iter().all(|interface| interface.name != name) {
-                interfaces.push(Interface::open(name, &settings)?);
+            if members.iter().all(|interface| interface.name != name) {
+                members.push(Interface::open(name, &settings)?);
             }
         }
-        let counts = interfaces.iter().map(|interface| InterfaceCounts {
+        let counts = members.iter().map(|interface| InterfaceCounts {
             name: interface.name.clone(),
             is_open: AtomicBool::new(true),
             ..InterfaceCounts::default()
@@ -249,7 +249,7 @@ impl Interfaces {
         let inquiry = Inquiry::open().map_err(|source| SourceError::Wait { source })?;
         let stopper = Stopper::new()?;
         let (ending, is_behind) = (None, false);
-        Ok(Self { interfaces, settings, notify, stopper, inquiry, counts, ending, is_behind })
+        Ok(Self { members, settings, notify, stopper, inquiry, counts, ending, is_behind })
     }
 
     /// What ends the capture.
@@ -267,21 +267,21 @@ impl Interfaces {
     /// The link type of each interface that is open.
     #[must_use]
     pub fn links(&self) -> Vec<LinkType> {
-        self.interfaces.iter().filter_map(Interface::ring).map(Ring::link).collect()
+        self.members.iter().filter_map(Interface::ring).map(Ring::link).collect()
     }
 
     /// Waits until there are frames, somebody asks to stop, or some time has passed.
     fn wait(&self) {
         let is_failing = |interface: &Interface| matches!(interface.state, State::Failing { .. });
-        let is_short = self.ending.is_some() || self.interfaces.iter().any(is_failing);
+        let is_short = self.ending.is_some() || self.members.iter().any(is_failing);
         let time = if is_short { LINGER / 3 } else { WAIT };
         let bell = &self.stopper.0.bell;
-        let mut places = Vec::with_capacity(self.interfaces.len() + 1);
+        let mut places = Vec::with_capacity(self.members.len() + 1);
         if self.ending.is_none() {
             places.push(PollFd::new(bell, PollFlags::IN));
         }
         // The ring of an interface that is gone would ring for its error for ever.
-        for interface in &self.interfaces {
+        for interface in &self.members {
             if let State::Open(ring) = &interface.state {
                 places.push(PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN));
             }
@@ -293,12 +293,12 @@ impl Interfaces {
 
     /// Lends what has come; whether frames are left behind.
     fn take(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> bool {
-        let turn = if self.interfaces.len() > 1 { TURN_FRAMES } else { FRAMES_MAX };
+        let turn = if self.members.len() > 1 { TURN_FRAMES } else { FRAMES_MAX };
         let mut left = FRAMES_MAX;
-        let mut is_dry = vec![false; self.interfaces.len()];
+        let mut is_dry = vec![false; self.members.len()];
         while left > 0 {
             // The one that is furthest behind is next.
-            let next = self.interfaces.iter_mut().zip(&mut is_dry).enumerate();
+            let next = self.members.iter_mut().zip(&mut is_dry).enumerate();
             let next = next
                 .filter(|(_, (interface, is_dry))| !**is_dry && interface.has_ring())
                 .min_by_key(|(_, (interface, _))| interface.latest);
@@ -320,7 +320,7 @@ impl Interfaces {
     /// Notes that an interface is gone. Its ring is still read for what the kernel holds.
     #[cold]
     fn fail(&mut self, number: usize, reason: String) {
-        let Some(interface) = self.interfaces.get_mut(number) else { return };
+        let Some(interface) = self.members.get_mut(number) else { return };
         let now = monotonic();
         let lost =
             State::Lost { since: now, retry_at: now, wait: REOPEN_WAIT_MIN, told: String::new() };
@@ -345,8 +345,8 @@ impl Interfaces {
 
     /// Gives up the rings whose last frames were read.
     fn give_up_failed(&mut self) {
-        for number in 0..self.interfaces.len() {
-            let state = self.interfaces.get(number).map(|interface| &interface.state);
+        for number in 0..self.members.len() {
+            let state = self.members.get(number).map(|interface| &interface.state);
             if let Some(State::Failing { until, .. }) = state
                 && monotonic() >= *until
             {
@@ -358,7 +358,7 @@ impl Interfaces {
 
     /// Opens again what was lost, where it is time to try.
     fn reopen(&mut self) {
-        for (interface, counts) in self.interfaces.iter_mut().zip(&*self.counts) {
+        for (interface, counts) in self.members.iter_mut().zip(&*self.counts) {
             let State::Lost { since, retry_at, wait, told } = &mut interface.state else {
                 continue;
             };
@@ -393,7 +393,7 @@ impl Interfaces {
     /// Adds up what the kernel and the driver counted of one interface.
     fn count(&mut self, number: usize) {
         let (Some(interface), Some(counts)) =
-            (self.interfaces.get_mut(number), self.counts.get(number))
+            (self.members.get_mut(number), self.counts.get(number))
         else {
             return;
         };
@@ -409,13 +409,14 @@ impl Interfaces {
 
     /// Tells of interfaces that were switched off or on.
     fn look_at_switches(&mut self) {
-        for interface in self.interfaces.iter_mut().filter(|interface| interface.has_ring()) {
+        for interface in self.members.iter_mut().filter(|interface| interface.has_ring()) {
             let Ok(flags) = self.inquiry.flags(&interface.name) else { continue };
             if std::mem::replace(&mut interface.is_up, flags.is_up()) != flags.is_up() {
                 let name = interface.name.clone();
-                (self.notify)(match flags.is_up() {
-                    true => Notice::Up { interface: name },
-                    false => Notice::Down { interface: name },
+                (self.notify)(if flags.is_up() {
+                    Notice::Up { interface: name }
+                } else {
+                    Notice::Down { interface: name }
                 });
             }
         }
@@ -447,10 +448,8 @@ impl Source for Interfaces {
         let now = wall();
         self.is_behind = self.take(take);
         let through = now.as_nanos().saturating_sub_unsigned(LATE_NS);
-        Ok(match self.is_behind {
-            true => Reading::More,
-            false => Reading::Idle(Timestamp::from_nanos(through)),
-        })
+        let idle = Reading::Idle(Timestamp::from_nanos(through));
+        Ok(if self.is_behind { Reading::More } else { idle })
     }
 
     fn stop(&mut self) -> bool {
@@ -462,7 +461,7 @@ impl Source for Interfaces {
     }
 
     fn missed(&mut self) -> Missed {
-        for number in 0..self.interfaces.len() {
+        for number in 0..self.members.len() {
             self.count(number);
         }
         self.look_at_switches();
