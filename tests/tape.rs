@@ -1,5 +1,8 @@
 //! Frames made by hand: one TCP packet over IPv4 over Ethernet each, and a source that lends them.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use weir::packet::{Frame, LinkType};
 use weir::source::{Reading, Source, SourceError};
 use weir::time::Timestamp;
@@ -47,6 +50,7 @@ pub(crate) struct Recorded {
     pub(crate) at: i64,
     pub(crate) bytes: Vec<u8>,
     pub(crate) wire_len: u32,
+    pub(crate) link: LinkType,
 }
 
 impl Said {
@@ -73,7 +77,7 @@ impl Said {
         bytes.extend(&self.payload);
         bytes.resize(bytes.len().max(60), 0);
         let wire_len = u32::try_from(bytes.len()).expect("a short frame");
-        Recorded { at: self.at, bytes, wire_len }
+        Recorded { at: self.at, bytes, wire_len, link: ETHERNET }
     }
 }
 
@@ -82,7 +86,7 @@ impl Recorded {
     pub(crate) fn tagged(&self) -> Self {
         let mut bytes = self.bytes.clone();
         bytes.splice(12..12, [0x81, 0x00, 0x00, 0x07]);
-        Self { at: self.at, bytes, wire_len: self.wire_len + 4 }
+        Self { at: self.at, bytes, wire_len: self.wire_len + 4, link: self.link }
     }
 
     /// The same frame of which the capture kept so many bytes of payload.
@@ -104,10 +108,44 @@ impl Tape {
         Self { frames, next: 0 }
     }
 
+    /// All frames of a source, up to where it cannot be read on.
+    pub(crate) fn of(source: &mut impl Source) -> Self {
+        let mut frames = Vec::new();
+        let mut take = |&Frame { at, bytes, wire_len, link }: &Frame<'_>| {
+            frames.push(Recorded { at: at.as_nanos(), bytes: bytes.to_vec(), wire_len, link });
+        };
+        while let Ok(Reading::More) = source.read(&mut take) {}
+        Self::new(frames)
+    }
+
+    /// The tape as text, for those who look into a failure: microseconds since the first frame,
+    /// ports, flags, numbers since the first of each sender, and how the payload begins.
+    pub(crate) fn script(&self) -> String {
+        let mut text = String::from("\n");
+        let mut origins = BTreeMap::new();
+        let begin = self.frames.iter().map(|frame| frame.at).min().unwrap_or(0);
+        for frame in &self.frames {
+            let Some(tcp) = frame.bytes.get(34..54) else { continue };
+            let word = |at: usize| u32::from_be_bytes(tcp[at..at + 4].try_into().expect("four"));
+            let [from, to] = [[tcp[0], tcp[1]], [tcp[2], tcp[3]]].map(u16::from_be_bytes);
+            let seq = word(4).wrapping_sub(*origins.entry((from, to)).or_insert(word(4)));
+            let origin = origins.get(&(to, from)).copied().unwrap_or(word(8));
+            let len = usize::from(u16::from_be_bytes([frame.bytes[16], frame.bytes[17]])) - 40;
+            let payload = frame.bytes.get(54..54 + len.min(45)).unwrap_or_default();
+            let (us, ack) = ((frame.at - begin) / 1000, word(8).wrapping_sub(origin));
+            let flags = tcp[13];
+            let shown = payload.escape_ascii();
+            writeln!(text, "{us:>8} {from}>{to} {flags:02x} {seq}+{len} ack {ack} {shown}")
+                .expect("text");
+        }
+        text
+    }
+
     /// The tape as a pcap file with nanosecond stamps.
     pub(crate) fn pcap(&self) -> Vec<u8> {
         let mut file = Vec::new();
-        for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1_u32] {
+        let link = self.frames.first().map_or(ETHERNET, |frame| frame.link);
+        for word in [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, u32::from(link.0)] {
             file.extend(word.to_le_bytes());
         }
         for frame in &self.frames {
@@ -132,7 +170,7 @@ impl Source for Tape {
             at: Timestamp::from_nanos(frame.at),
             bytes: &frame.bytes,
             wire_len: frame.wire_len,
-            link: ETHERNET,
+            link: frame.link,
         });
         Ok(Reading::More)
     }

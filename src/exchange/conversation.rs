@@ -125,7 +125,10 @@ impl<'d> Ear<'_, 'd> {
         }
         match (direction, event) {
             (Direction::ToServer, StreamEvent::Data(data)) => self.requests(Input::data(data)),
-            (Direction::ToClient, StreamEvent::Data(data)) => self.responses(Input::data(data)),
+            (Direction::ToClient, StreamEvent::Data(data)) => {
+                self.responses(Input::data(data));
+                self.conversation.book.reach(data.offset + data.bytes.len() as u64);
+            }
             (Direction::ToServer, StreamEvent::Gap { len, offset, at, absence }) => {
                 self.requests(Input { absence, ..Input::gap(len, offset, at) });
                 self.conversation.book.request_gap(offset, len);
@@ -135,6 +138,7 @@ impl<'d> Ear<'_, 'd> {
             }
             (Direction::ToClient, StreamEvent::Gap { len, offset, at, absence }) => {
                 self.responses(Input { absence, ..Input::gap(len, offset, at) });
+                self.conversation.book.reach(offset.saturating_add(len));
                 if self.conversation.responses.is_searching() {
                     self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
@@ -263,7 +267,8 @@ impl<'d> Ear<'_, 'd> {
 
 /// Which messages the sender of a stream speaks, by the bytes at the start of a packet.
 fn speaker(bytes: &[u8]) -> Option<Side> {
-    if bytes.starts_with(b"HTTP/1.") {
+    // A request line may end in a packet of its own, which begins like a response as well.
+    if bytes.starts_with(b"HTTP/1.") && bytes.get(8) == Some(&b' ') {
         return Some(Side::Response);
     }
     let bytes = bytes.trim_ascii_start();
@@ -292,6 +297,8 @@ mod tests {
             assert_eq!(speaker(bytes.as_bytes()), expected, "{bytes:?}");
         };
         check("HTTP/1.1 200 OK\r\n", Some(Side::Response));
+        check("HTTP/1.1\r\nHost: a\r\n", None);
+        check("HTTP/1.", None);
         check("GET / HTTP/1.1\r\nHost: a\r\n", Some(Side::Request));
         check("frob /x HTTP/1.0\n", Some(Side::Request));
         check("POST /a-long-target", Some(Side::Request));

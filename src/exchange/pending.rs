@@ -16,6 +16,11 @@ pub struct Pending {
     pub(super) offset: u64,
     /// How much of the response stream the client had received when it sent that byte.
     pub(super) acknowledged: u64,
+    /// Where bytes that may have been requests were lost behind this one; the largest position
+    /// where none were.
+    pub(super) gap_after: u64,
+    /// Whether a response may be that of a request before it which was lost.
+    pub(super) is_doubtful: bool,
     /// What the method says about the response's body.
     pub(super) answering: Answering,
     request: Progress,
@@ -58,6 +63,8 @@ impl Pending {
         self.exchange.facts.index = index;
         self.offset = 0;
         self.acknowledged = 0;
+        self.gap_after = u64::MAX;
+        self.is_doubtful = false;
         self.answering = Answering::Other;
         self.request = Progress::default();
         self.response = Progress::default();

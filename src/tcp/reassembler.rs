@@ -59,6 +59,9 @@ pub(super) struct Reassembler {
     pub(super) received: u64,
     /// Position of the stream's end, once a FIN was seen.
     pub(super) end: Option<u64>,
+    /// Position of a byte that its receiver acknowledged and that was waited for in vain: a FIN
+    /// that was not captured, or a lost packet of one byte.
+    pub(super) excused: Option<u64>,
     /// Whether any packet of this direction was captured.
     pub(super) seen: bool,
     /// Whether the end was handed on.
@@ -158,9 +161,22 @@ impl Reassembler {
         }
     }
 
-    /// Whether bytes are known to be missing at the next position.
+    /// How far an acknowledgment may go for all of it to be at hand: the next position, or one
+    /// more where a FIN stands, or has to be assumed.
+    #[inline]
+    pub(super) fn acknowledgeable(&self) -> u64 {
+        let next = Some(self.next);
+        self.next + u64::from(self.end == next || self.excused == next)
+    }
+
+    /// Whether the receiver has one byte more than was captured: a FIN, or a byte to come.
+    pub(super) fn is_one_behind(&self) -> bool {
+        self.received == self.next + 1 && self.acknowledgeable() == self.next
+    }
+
+    /// Whether bytes are known to be missing at the next position, or may be.
     pub(super) fn is_missing_bytes(&self) -> bool {
-        self.missing().is_some()
+        self.missing().is_some() || self.is_one_behind()
     }
 
     /// Where the missing bytes that begin at the next position end at the latest: where the next
