@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::pipeline::Ports;
 use weir::query::quantity;
 
-use crate::live_args::{DevicesArgs, LiveArgs};
+use crate::live_args::{DevicesArgs, DoctorArgs, LiveArgs};
 
 /// Weir: what a service answered over HTTP/1, and how fast, from packets alone
 #[derive(Debug, Parser)]
@@ -66,6 +66,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Export(ExportArgs),
     Devices(DevicesArgs),
+    Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -75,7 +76,9 @@ pub(crate) enum Command {
 #[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Without -w, one line an exchange goes to standard output as each completes;
-with --json they are sorted by start. The summary goes to standard error.
+of files, those of --json are sorted by start. The summary goes to standard error.
+On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP begins
+a new segment.
 FILTER may follow the files of -r: the first word that neither is nor looks
 like a file begins it.
 
@@ -92,9 +95,6 @@ pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
     #[arg(short, long, value_name = "FILE", group = "input", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
-
-    #[command(flatten)]
-    pub(crate) live: LiveArgs,
 
     /// Write segments to this directory
     #[arg(short, long, value_name = "DIR")]
@@ -135,6 +135,9 @@ pub(crate) struct CaptureArgs {
     /// Only frames that this matches: a BPF expression, as for tcpdump
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 impl CaptureArgs {

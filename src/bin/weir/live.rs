@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use weir::exchange::Exchange;
 use weir::ledger::Ledger;
 use weir::pipeline::{
-    BlockOutput, Keep, Options, Output, Recorder, RecorderNotice, Recording, Service, Watch,
+    BlockOutput, Keep, Options, Output, Ports, Recorder, RecorderNotice, Recording, Service, Watch,
     run as run_pipeline,
 };
 use weir::query::group::Keys;
@@ -64,18 +64,22 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
 }
 
 fn settings(args: &CaptureArgs) -> Settings {
-    let expression = args.filter.join(" ");
-    let selection = match &args.port {
+    let settings = Settings {
+        ring_bytes: args.live.buffer,
+        selection: selection(&args.filter, args.port.as_ref()),
+        ..Settings::default()
+    };
+    Settings { snap_len: args.live.snaplen.unwrap_or(settings.snap_len), ..settings }
+}
+
+/// What the kernel passes: a filter stands for itself, and ports are looked at behind the decoder
+/// as well.
+pub(crate) fn selection(filter: &[String], ports: Option<&Ports>) -> Selection {
+    let expression = filter.join(" ");
+    match ports {
         _ if !expression.trim().is_empty() => Selection::Expression(expression),
         Some(ports) => Selection::Ports(ports.ranges().to_vec()),
         None => Selection::Everything,
-    };
-    let default = Settings::default();
-    Settings {
-        snap_len: args.live.snaplen.unwrap_or(default.snap_len),
-        ring_bytes: args.live.buffer,
-        selection,
-        ..default
     }
 }
 
