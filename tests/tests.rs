@@ -25,4 +25,5 @@ mod public_captures;
 mod run;
 mod talk;
 mod sandbox;
+mod service;
 mod tape;

@@ -63,6 +63,7 @@ impl Shelf {
     }
 
     /// Bytes of all together.
+    #[cfg(test)]
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::pipeline::Ports;
 use weir::query::quantity;
 
-use crate::live_args::{DevicesArgs, LiveArgs};
+use crate::live_args::{DevicesArgs, DoctorArgs, LiveArgs};
 
 /// Weir: what a service answered over HTTP/1, and how fast, from packets alone
 #[derive(Debug, Parser)]
@@ -66,19 +66,25 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Export(ExportArgs),
     Devices(DevicesArgs),
+    Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
 
 /// Packets in, exchanges out: into segments, or a line each
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Without -w, one line an exchange goes to standard output as each completes;
-with --json they are sorted by start. The summary goes to standard error.
+of files, those of --json are sorted by start. The summary goes to standard error.
+On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP begins
+a new segment.
 FILTER may follow the files of -r: the first word that neither is nor looks
 like a file begins it.
 
 Examples:
+  sudo weir capture -i eth0 -p 80
+  weir capture -i any -p 80 -w /var/lib/weir --keep 20G,30d --metrics :9090
   weir capture -r trace.pcap
   weir capture -r trace.pcap --json | jq .
   weir capture -r mon.pcap.gz tue.pcap -w segments   keep the exchanges
@@ -87,7 +93,7 @@ Examples:
   xz -dc old.pcap.xz | weir capture -r - -p 8080")]
 pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
-    #[arg(short, long, value_name = "FILE", required_unless_present = "interface", num_args = 1..)]
+    #[arg(short, long, value_name = "FILE", group = "input", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
 
     /// Write segments to this directory

@@ -10,14 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use weir::exchange::Exchange;
-use weir::export::jsonl;
 use weir::pipeline::Watch;
 use weir::query::scan::{self, Progress, Question};
-use weir::report;
 use weir::segment::{Segment, Store};
 
 use crate::args::ListArgs;
 use crate::exit::{Exit, complain};
+use crate::list::Form;
 use crate::question::Asked;
 use crate::{interrupt, terminal};
 
@@ -40,7 +39,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
     let watch = Arc::new(Watch::default());
     interrupt::stops(&watch)?;
     let question = asked.question(scan::last_start(&Store::open(&args.paths)?)?);
-    let mut follower = Follower { question, is_json: args.which.json, seen: HashMap::new() };
+    let mut follower = Follower { question, form: Form::of(args)?, seen: HashMap::new() };
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     while !watch.stop.load(Ordering::Relaxed) {
         follower.look(&args.paths)?;
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
 /// What was printed of each segment.
 struct Follower {
     question: Question,
-    is_json: bool,
+    form: Form,
     /// By the name that a segment has once it is sealed.
     seen: HashMap<PathBuf, Progress>,
 }
@@ -85,24 +84,16 @@ impl Follower {
     ) -> Result<()> {
         let opened = Segment::open(path).or_else(|_| Segment::open(&sealed_name(path)));
         let Ok(segment) = opened else { return Ok(()) };
-        let layout = report::list::Layout::new(terminal::line_width(), terminal::style());
         let mut exchange = Exchange::default();
-        let (mut bytes, mut line) = (Vec::new(), String::new());
+        let (mut bytes, mut text) = (Vec::new(), String::new());
         let mut failure = None;
         let damaged = scan::further(&segment, &self.question, progress, &mut |found| {
             if found.exchange(&mut exchange).is_err() {
                 return ControlFlow::Continue(());
             }
             bytes.clear();
-            line.clear();
-            let written = if self.is_json {
-                jsonl::write_exchange(&exchange, &mut bytes);
-                out.write_all(&bytes)
-            } else {
-                report::list::line(&exchange, &layout, &mut line);
-                out.write_all(line.as_bytes())
-            };
-            match written {
+            self.form.append(&exchange, &mut text, &mut bytes);
+            match out.write_all(&bytes) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failure = Some(error);

@@ -8,14 +8,14 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
 use weir::exchange::Exchange;
-use weir::export::jsonl;
 use weir::ledger::Ledger;
 use weir::pipeline::{
-    BlockOutput, Keep, Options, Output, Recorder, RecorderNotice, Recording, Service, Watch,
+    BlockOutput, Keep, Options, Output, Ports, Recorder, RecorderNotice, Recording, Service, Watch,
     run as run_pipeline,
 };
-use weir::report::list::Layout;
+use weir::query::group::Keys;
 use weir::report;
+use weir::report::list::Layout;
 use weir::sandbox::{Interfaces as Use, Needs, confine};
 use weir::segment::About;
 use weir::source::live::{InterfaceCounts, Interfaces, Notice, Selection, Settings};
@@ -24,6 +24,7 @@ use weir::time::Timestamp;
 use crate::args::CaptureArgs;
 use crate::capture::{Limit, Limited, host_name, policy, summarize};
 use crate::exit::{Exit, complain};
+use crate::list::Form;
 use crate::metrics::Listener;
 use crate::status::{Groups, SharedBoard, Tap, Ticker, Times, load};
 use crate::{interrupt, terminal};
@@ -63,18 +64,22 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
 }
 
 fn settings(args: &CaptureArgs) -> Settings {
-    let expression = args.filter.join(" ");
-    let selection = match &args.port {
+    let settings = Settings {
+        ring_bytes: args.live.buffer,
+        selection: selection(&args.filter, args.port.as_ref()),
+        ..Settings::default()
+    };
+    Settings { snap_len: args.live.snaplen.unwrap_or(settings.snap_len), ..settings }
+}
+
+/// What the kernel passes: a filter stands for itself, and ports are looked at behind the decoder
+/// as well.
+pub(crate) fn selection(filter: &[String], ports: Option<&Ports>) -> Selection {
+    let expression = filter.join(" ");
+    match ports {
         _ if !expression.trim().is_empty() => Selection::Expression(expression),
         Some(ports) => Selection::Ports(ports.ranges().to_vec()),
         None => Selection::Everything,
-    };
-    let default = Settings::default();
-    Settings {
-        snap_len: args.live.snaplen.unwrap_or(default.snap_len),
-        ring_bytes: args.live.buffer,
-        selection,
-        ..default
     }
 }
 
@@ -174,14 +179,17 @@ impl<'a> Run<'a> {
     }
 
     fn print(&self, interfaces: Interfaces) -> Result<Exit> {
-        let form = if self.args.json { Form::Json } else { Form::Lines };
+        let form = if self.args.json {
+            Form::Json(Keys::none())
+        } else {
+            Form::Lines(Layout::new(terminal::line_width(), terminal::style()))
+        };
         let failure = Arc::new(AtomicBool::new(false));
         let lines = || Lines {
-            form,
-            layout: Layout::new(terminal::line_width(), terminal::style()),
+            form: form.clone(),
             is_terminal: std::io::stdout().is_terminal(),
             bytes: Vec::new(),
-            line: String::new(),
+            text: String::new(),
             watch: Arc::clone(&self.watch),
             error: None,
             is_cut_off: Arc::clone(&failure),
@@ -209,20 +217,13 @@ fn tell_counts(counts: &InterfaceCounts) {
     );
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Lines,
-    Json,
-}
-
 /// Prints a line an exchange: on a terminal at once, else once a second at the latest. Several
 /// workers print whole lines each.
 struct Lines {
     form: Form,
-    layout: Layout,
     is_terminal: bool,
     bytes: Vec<u8>,
-    line: String,
+    text: String,
     watch: Arc<Watch>,
     error: Option<std::io::Error>,
     /// Whether standard output is gone, for any of the workers.
@@ -231,14 +232,7 @@ struct Lines {
 
 impl Output for Lines {
     fn exchange(&mut self, exchange: &Exchange) {
-        match self.form {
-            Form::Json => jsonl::write_exchange(exchange, &mut self.bytes),
-            Form::Lines => {
-                self.line.clear();
-                report::list::line(exchange, &self.layout, &mut self.line);
-                self.bytes.extend_from_slice(self.line.as_bytes());
-            }
-        }
+        self.form.append(exchange, &mut self.text, &mut self.bytes);
         if self.is_terminal || self.bytes.len() >= LINES_BYTES {
             self.flush();
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
-use weir::pipeline::Keep;
+use weir::pipeline::{Keep, Ports};
 use weir::query::quantity;
 
 use crate::args::size_bytes;
@@ -17,7 +17,7 @@ const KEEP_BYTES_MIN: u64 = 16 << 20;
 #[command(next_help_heading = "Interfaces")]
 pub(crate) struct LiveArgs {
     /// Capture this interface (weir devices lists them; any: all); repeatable
-    #[arg(short, long, value_name = "IFACE", conflicts_with = "read")]
+    #[arg(short, long, value_name = "IFACE", group = "input")]
     pub(crate) interface: Vec<String>,
 
     /// Bytes kept of each frame [default: whole frames, also offloaded ones]
@@ -72,6 +72,47 @@ pub(crate) struct DevicesArgs {
     /// Print JSON Lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Why a capture on an interface would or would not be trustworthy
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Captures for a moment and tells what that means: link type, offloads and snap
+length, ring, timestamps, whether both directions are seen, VLAN tags and
+tunnels, how much is TLS, and what was missed. Exit code 3 where something is
+bad.
+
+Examples:
+  sudo weir doctor -i eth0
+  weir doctor -i any -p 8080 --duration 10s")]
+pub(crate) struct DoctorArgs {
+    /// The interface
+    #[arg(short, long, value_name = "IFACE", required = true)]
+    pub(crate) interface: Vec<String>,
+
+    /// As it would be captured: only these ports
+    #[arg(short, long, value_name = "PORTS")]
+    pub(crate) port: Option<Ports>,
+
+    /// As it would be captured: bytes kept of each frame
+    #[arg(short, long, value_name = "BYTES", value_parser = snap_len)]
+    pub(crate) snaplen: Option<usize>,
+
+    /// As it would be captured: the ring
+    #[arg(short = 'B', long, value_name = "SIZE", default_value = "64M", value_parser = ring)]
+    pub(crate) buffer: usize,
+
+    /// How long to look
+    #[arg(long, value_name = "D", default_value = "2s", value_parser = duration)]
+    pub(crate) duration: Duration,
+
+    /// Print JSON Lines: one finding each
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// As it would be captured: a BPF expression, as for tcpdump
+    #[arg(value_name = "FILTER", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
 }
 
 fn snap_len(text: &str) -> Result<usize, String> {

@@ -5,6 +5,7 @@ mod capture;
 mod compare;
 mod completions;
 mod devices;
+mod doctor;
 mod exit;
 mod export;
 mod info;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
