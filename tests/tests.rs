@@ -5,6 +5,7 @@ mod cli;
 mod cli_crash;
 mod cli_failures;
 mod cli_golden;
+mod cli_memory;
 mod cli_same;
 mod filters;
 mod own_captures;
