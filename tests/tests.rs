@@ -2,6 +2,7 @@
 
 mod big;
 mod cli;
+mod cli_capture;
 mod cli_crash;
 mod cli_failures;
 mod cli_golden;
