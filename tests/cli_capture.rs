@@ -137,7 +137,7 @@ fn spans_and_filters_choose_what_is_listed_exported_and_counted() {
 fn what_a_list_is_grouped_by_stands_before_and_in_json_behind() {
     let lines = answer("list captures/old.pcap --by method,request.header.x-none");
     let columns = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<String>>();
-    assert!(lines.lines().map(columns).all(|line| line[1] == "-" && line[7] == line[0]), "{lines}");
+    assert!(lines.lines().map(columns).all(|line| line[1] == "-" && line[9] == line[0]), "{lines}");
     let plain = listed(&["captures/old.pcap"]);
     let by = listed(&["captures/old.pcap", "--by", "status,method", "--metric", "wait"]);
     for (plain, by) in plain.lines().zip(by.lines()) {

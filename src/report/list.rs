@@ -9,8 +9,14 @@ use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
 
-/// Least columns that the request keeps, however narrow the terminal is.
+/// Below this width the date is left out: times of day tell most listings' lines apart.
+const DATE_FROM_WIDTH: usize = 100;
+
+/// Least columns that the request keeps where what was odd follows it.
 const REQUEST_COLUMNS_MIN: usize = 20;
+
+/// What was odd is left out where it has less room than this.
+const TAIL_COLUMNS_MIN: usize = 6;
 
 /// Columns that the value of a key takes at least.
 const VALUE_COLUMNS_MIN: usize = 12;
@@ -58,8 +64,9 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
     let Layout { metric, width, style, .. } = layout;
     let facts = &exchange.facts;
     let start = facts.start.to_string();
-    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`.
-    let start = start.get(5..23).unwrap_or_default().replace('T', " ");
+    // Month, or hour, to millisecond of `2026-11-21T06:34:25.123456789Z`.
+    let from = if width.is_some_and(|width| width < DATE_FROM_WIDTH) { 11 } else { 5 };
+    let start = start.get(from..23).unwrap_or_default().replace('T', " ");
     let id: String = facts.id().to_string().chars().take(8).collect();
     let status = match facts.status {
         0 => "  -".to_owned(),
@@ -73,15 +80,18 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
     };
     let client = facts.connection.client.ip().to_string();
     let values = layout.values(exchange);
-    let before = format!("{start:18} {id:8} ");
+    let before = format!("{start} {id:8} ");
     let between = format!(" {:>8} {client:<12} ", time(facts, *metric));
-    let tail = tail(facts);
+    let mut tail = tail(facts);
     let taken = values.chars().count() + before.len() + status.len() + between.chars().count();
-    let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
     let mut request = request(exchange);
     if let Some(width) = width {
-        let room = width.saturating_sub(taken + tail_columns).max(REQUEST_COLUMNS_MIN);
-        request = cut(&request, room);
+        let room = width.saturating_sub(taken);
+        let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
+        let tail_room = room.saturating_sub(kept + 1);
+        tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
+        let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+        request = cut(&request, room.saturating_sub(tail_columns));
     }
     out.push_str(&values);
     out.push_str(&style.paint(Role::Faint, before).to_string());
@@ -180,8 +190,9 @@ mod tests {
         check(
             &exchange,
             Some(80),
-            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+            "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
         );
+        check(&exchange, Some(62), "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test…\n");
         let mut odd = exchange.clone();
         odd.facts.state = State::Open;
         odd.facts.status = 0;
@@ -193,6 +204,12 @@ mod tests {
             None,
             "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
         );
+        check(
+            &odd,
+            Some(80),
+            "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?… (open, ear…\n",
+        );
+        check(&odd, Some(66), "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/car…\n");
         odd.facts.request = None;
         odd.facts.state = State::Orphan;
         odd.request.head.clear();

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Stdout, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
@@ -224,7 +224,9 @@ fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
     recorder.seal(&done.ledger)?;
     let store = Store::open(&[dir.path()])?;
-    let damaged = list::print(&store, &Question::default(), &list::Form::Json(Keys::none()))?;
+    // A capture that was interrupted is printed as far as it came.
+    let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
+    let damaged = list::print(&store, &all, &form, &AtomicBool::new(false))?;
     summarize(&done.ledger, None);
     let exit = open::exit_code(done.is_damaged, &damaged);
     dir.close().context("cannot remove what was read from captures")?;

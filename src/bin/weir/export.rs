@@ -27,11 +27,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         ExportFormat::Jsonl => list::Form::Json(keys),
     };
     let damaged = match &args.output {
-        None => list::print(&opened.store, &question, &form)?,
+        None => list::print(&opened.store, &question, &form, &opened.stopped)?,
         Some(path) => {
             let cannot = || format!("cannot write {}", path.display());
             let mut out = BufWriter::new(File::create(path).with_context(cannot)?);
-            let damaged = list::write(&opened.store, &question, &form, &mut out)?;
+            let damaged = list::write(&opened.store, &question, &form, &opened.stopped, &mut out)?;
             out.flush().with_context(cannot)?;
             damaged
         }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use weir::exchange::{Exchange, Policy};
@@ -12,7 +13,7 @@ use weir::report::list::{Layout, line};
 use weir::segment::{SegmentError, Store};
 
 use crate::args::ListArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Interrupted};
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
 use crate::terminal;
@@ -41,23 +42,29 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
         let layout = Layout::new(terminal::line_width(), terminal::style());
         Form::Lines(Layout { keys, metric, ..layout })
     };
-    let damaged = print(&opened.store, &question, &form)?;
+    let damaged = print(&opened.store, &question, &form, &opened.stopped)?;
     opened.close(&damaged)
 }
 
-/// Prints the exchanges that the question is about, and tells what damage hid.
-pub(crate) fn print(store: &Store, question: &Question, form: &Form) -> Result<Vec<SegmentError>> {
+/// Prints the exchanges that the question is about until `stopped`, and tells what damage hid.
+pub(crate) fn print(
+    store: &Store,
+    question: &Question,
+    form: &Form,
+    stopped: &AtomicBool,
+) -> Result<Vec<SegmentError>> {
     let mut out = terminal::output();
-    let damaged = write(store, question, form, &mut out)?;
+    let damaged = write(store, question, form, stopped, &mut out)?;
     out.flush()?;
     Ok(damaged)
 }
 
-/// Writes the exchanges that the question is about, and tells what damage hid.
+/// Writes the exchanges that the question is about until `stopped`, and tells what damage hid.
 pub(crate) fn write(
     store: &Store,
     question: &Question,
     form: &Form,
+    stopped: &AtomicBool,
     out: &mut impl Write,
 ) -> Result<Vec<SegmentError>> {
     let mut exchange = Exchange::default();
@@ -83,16 +90,14 @@ pub(crate) fn write(
                 out.write_all(text.as_bytes())
             }
         };
-        match written {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+        failure = match written {
+            Ok(()) if stopped.load(Ordering::Relaxed) => Some(Interrupted.into()),
+            written => written.err().map(anyhow::Error::from),
+        };
+        if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if let Some(error) = failure {
-        return Err(error.into());
+        return Err(error);
     }
     damaged.extend(scanned.damaged);
     Ok(damaged)
