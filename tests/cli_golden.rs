@@ -48,7 +48,7 @@ const SHOWN: [(&str, &str, &str); 7] = [
     ("chunked", "features.pcapng", "path = '/chunks'"),
     ("half-head", "odd.pcap", "path = '/half-head'"),
     ("interims", "odd.pcap", "path = '/interims'"),
-    ("gap", "cut.pcap", "anomaly = gap_in_response"),
+    ("cut", "cut.pcap", "anomaly = cut_frames"),
 ];
 
 /// Shows the first exchange of a capture that `filter` matches.

@@ -61,78 +61,142 @@ impl Layout {
 /// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
 /// `weir show`), status, time, client, request, and what was odd.
 pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
-    let Layout { metric, width, style, .. } = layout;
+    let Layout { keys, metric, width, style } = layout;
     let facts = &exchange.facts;
-    let start = facts.start.to_string();
-    // Month, or hour, to millisecond of `2026-11-21T06:34:25.123456789Z`.
-    let from = if width.is_some_and(|width| width < DATE_FROM_WIDTH) { 11 } else { 5 };
-    let start = start.get(from..23).unwrap_or_default().replace('T', " ");
-    let id: String = facts.id().to_string().chars().take(8).collect();
-    let status = match facts.status {
-        0 => "  -".to_owned(),
-        status => status.to_string(),
-    };
+    let mut values_columns = 0;
+    if !keys.as_slice().is_empty() {
+        let values = layout.values(exchange);
+        values_columns = values.chars().count();
+        out.push_str(&values);
+    }
+    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`, then eight letters of the id.
+    let at = facts.start.rfc3339();
+    let mut before = String::with_capacity(32);
+    if width.is_none_or(|width| width >= DATE_FROM_WIDTH) {
+        before.push_str(at.as_str().get(5..10).unwrap_or_default());
+        before.push(' ');
+    }
+    before.push_str(at.as_str().get(11..23).unwrap_or_default());
+    before.push(' ');
+    before.extend(facts.id().letters().iter().take(8).map(|&letter| char::from(letter)));
+    before.push(' ');
+    paint(*style, Role::Faint, &before, out);
+    let mut status = String::with_capacity(3);
+    match facts.status {
+        0 => status.push_str("  -"),
+        code => units::push_number(code.into(), &mut status),
+    }
     let status_role = match facts.class() {
         5 => Role::Bad,
         2 => Role::Good,
         4 => Role::Odd,
         _ => Role::Faint,
     };
-    let client = facts.connection.client.ip().to_string();
-    let values = layout.values(exchange);
-    let before = format!("{start} {id:8} ");
-    let between = format!(" {:>8} {client:<12} ", time(facts, *metric));
+    paint(*style, status_role, &status, out);
+    out.push(' ');
+    let time_at = out.len();
+    push_time(facts, *metric, out);
+    let time_columns = out.len() - time_at;
+    out.insert_str(time_at, "        ".get(time_columns..).unwrap_or_default());
+    out.push(' ');
+    let client_at = out.len();
+    push_address(facts, out);
+    let taken = out.len() - client_at;
+    out.push_str("            ".get(taken.min(12)..).unwrap_or_default());
+    out.push(' ');
     let mut tail = tail(facts);
-    let taken = values.chars().count() + before.len() + status.len() + between.chars().count();
-    let mut request = request(exchange);
-    if let Some(width) = width {
-        let room = width.saturating_sub(taken);
-        let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
-        let tail_room = room.saturating_sub(kept + 1);
-        tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
-        let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
-        request = cut(&request, room.saturating_sub(tail_columns));
+    match *width {
+        None => push_request(exchange, out),
+        Some(width) => {
+            let mut request = String::new();
+            push_request(exchange, &mut request);
+            let before = values_columns
+                + before.len()
+                + status.len()
+                + time_columns.max(8)
+                + taken.max(12)
+                + 3;
+            let room = width.saturating_sub(before);
+            let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
+            let tail_room = room.saturating_sub(kept + 1);
+            tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
+            let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+            out.push_str(&cut(&request, room.saturating_sub(tail_columns)));
+        }
     }
-    out.push_str(&values);
-    out.push_str(&style.paint(Role::Faint, before).to_string());
-    out.push_str(&style.paint(status_role, status).to_string());
-    out.push_str(&between);
-    out.push_str(&request);
     if !tail.is_empty() {
         out.push(' ');
-        out.push_str(&style.paint(Role::Odd, tail).to_string());
+        paint(*style, Role::Odd, &tail, out);
     }
     out.push('\n');
 }
 
-/// The time of a phase; in place of the total of an exchange that did not end, how long it was
-/// watched at least.
-fn time(facts: &Facts, metric: Metric) -> String {
-    match (metric.of(&facts.timing), facts.state) {
-        (Some(ns), _) => units::duration(ns),
-        (None, State::Open | State::Unanswered | State::Truncated)
-            if metric == Metric::Total && facts.watched_ns > 0 =>
-        {
-            format!(">{}", units::duration(facts.watched_ns))
-        }
-        _ => "-".to_owned(),
+fn paint(style: Style, role: Role, text: &str, out: &mut String) {
+    match style {
+        Style::Plain => out.push_str(text),
+        Style::Coloured => out.push_str(&style.paint(role, text).to_string()),
     }
 }
 
-/// Method, host and target; `-` where the request was not seen.
-fn request(exchange: &Exchange) -> String {
+/// The client's address; IPv4 without the formatting machinery, because most are.
+fn push_address(facts: &Facts, out: &mut String) {
+    match facts.connection.client.ip() {
+        std::net::IpAddr::V4(address) => {
+            for (position, octet) in address.octets().into_iter().enumerate() {
+                if position > 0 {
+                    out.push('.');
+                }
+                units::push_number(octet.into(), out);
+            }
+        }
+        address => out.push_str(&address.to_string()),
+    }
+}
+
+/// The time of a phase; in place of the total of an exchange that did not end, how long it was
+/// watched at least.
+fn push_time(facts: &Facts, metric: Metric, out: &mut String) {
+    match (metric.of(&facts.timing), facts.state) {
+        (Some(ns), _) => units::push_duration(ns, out),
+        (None, State::Open | State::Unanswered | State::Truncated)
+            if metric == Metric::Total && facts.watched_ns > 0 =>
+        {
+            out.push('>');
+            units::push_duration(facts.watched_ns, out);
+        }
+        _ => out.push('-'),
+    }
+}
+
+/// Appends method, host and target; `-` where the request was not seen.
+fn push_request(exchange: &Exchange, out: &mut String) {
     if exchange.facts.request.is_none() {
-        return "-".to_owned();
+        out.push('-');
+        return;
     }
     let head = exchange.request.head.as_slice();
     let line = lines::request_line(head);
     if line.method.is_empty() {
-        return escaped(exchange.route.as_bytes()).to_string();
+        push_escaped(exchange.route.as_bytes(), out);
+        return;
     }
-    let host = text::host(head).unwrap_or_default();
+    push_escaped(line.method, out);
+    out.push(' ');
     // The target of another form than the path alone says the host itself.
-    let host = if line.target.first() == Some(&b'/') { &*host } else { b"" };
-    format!("{} {}{}", escaped(line.method), escaped(host), escaped(line.target))
+    if line.target.first() == Some(&b'/')
+        && let Some(host) = text::host(head)
+    {
+        push_escaped(&host, out);
+    }
+    push_escaped(line.target, out);
+}
+
+/// Appends bytes escaped; those of plain ASCII, as nearly all are, at once.
+fn push_escaped(bytes: &[u8], out: &mut String) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) => out.push_str(text),
+        _ => out.push_str(&escaped(bytes).to_string()),
+    }
 }
 
 /// The state, where it is not complete, and the anomalies.

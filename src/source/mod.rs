@@ -1,15 +1,18 @@
-//! Where frames come from: capture files of every common kind, one after the other.
+//! Where frames come from: capture files of every common kind, one after the other, and
+//! interfaces, all at once.
 
 pub mod bpf;
 mod error;
 mod feed;
 mod file;
 mod files;
+pub mod live;
 mod map;
 mod pcap;
 mod pcapng;
 mod prefetch;
 mod record;
+pub(crate) mod socket;
 
 pub use error::SourceError;
 pub use file::{CaptureFile, is_capture};

@@ -57,6 +57,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     Capture(CaptureArgs),
     Latency(LatencyArgs),
+    Compare(CompareArgs),
     List(ListArgs),
     Show(ShowArgs),
     Info(InfoArgs),
@@ -218,6 +219,59 @@ pub(crate) struct LatencyArgs {
     pub(crate) grouping: Grouping,
 }
 
+/// What moved between two captures: times, errors, sizes, and values in answers
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A verdict stands where chance hardly explains a difference (all verdicts of a comparison together
+are held to 5 %), and where it stands even if all that was not seen whole speaks against it.
+
+Answers to the same request (method, path, query and body in any order; where that does not decide
+the answer, also what its connection changed before) are compared value by value. What always
+differs, such as ids and times, is learned from BEFORE against itself and left out. Bodies are
+there where the capture kept them (weir capture --bodies), and in captures read on the spot.
+
+--fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors (in percentage
+points), count or size, exits with 3 where a group changed so, and by more than chance.
+
+With --json a line a group: {\"by\", \"metric\", \"before\", \"after\", \"change\", \"verdicts\",
+\"withheld\"}; a line a difference of values: {\"route\", \"path\", \"difference\", \"count\", \"of\",
+\"before\", \"after\", \"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
+{\"values\"} of what could be compared.
+
+Examples:
+  weir compare before.pcap after.pcap
+  weir compare monday tuesday --fail-if 'p99 > +10%' --fail-if 'errors > +1%'
+  weir compare before.pcap after.pcap --where 'route ~ \"^POST /cart\"' --examples")]
+pub(crate) struct CompareArgs {
+    /// A capture, a segment, a directory of segments, or - for standard input
+    #[arg(value_name = "BEFORE")]
+    pub(crate) before: PathBuf,
+
+    /// The same, later
+    #[arg(value_name = "AFTER")]
+    pub(crate) after: PathBuf,
+
+    /// Group by: server, client, host, method, route, path, status, class, state,
+    /// request.header.NAME, response.header.NAME; several with commas
+    #[arg(long, value_name = "KEYS", default_value = "route")]
+    pub(crate) by: String,
+
+    /// Which phase: total, wait, blocked, send, receive, connect
+    #[arg(long, value_name = "M", default_value = "total")]
+    pub(crate) metric: String,
+
+    /// Exit with 3 where a group changed so: 'p99 > +10%'; repeatable
+    #[arg(long, value_name = "CHECK")]
+    pub(crate) fail_if: Vec<String>,
+
+    /// Show both sides of the first differences of values in full
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) examples: bool,
+
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
 /// One line an exchange, sorted by start
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -314,22 +368,29 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Exchanges in the formats of other programs
+/// Answers for programs: browsers, spreadsheets, shells, Wireshark, notebooks
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Bodies are there where the capture kept them (weir capture --bodies); of a capture file read on
+the spot they are kept for har, curl and pcapng. Secrets are redacted unless --keep-secrets.
+
 Examples:
   weir export segments --format jsonl -o exchanges.jsonl
-  weir export trace.pcap --format jsonl --where 'status >= 500' | jq .id")]
+  weir export trace.pcap --format har --where 'status >= 500' -o failures.har
+  weir export segments --format csv --since -15m > last.csv
+  weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
+  weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
+  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// What to write: jsonl (one exchange a line, as weir list --json prints it)
+    /// What to write: jsonl, csv, har, curl, pcap, pcapng, parquet
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) format: ExportFormat,
 
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output (parquet: to this directory)
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
@@ -345,6 +406,18 @@ pub(crate) struct ExportArgs {
 pub(crate) enum ExportFormat {
     /// JSON Lines: one exchange a line, as `weir list --json` prints it
     Jsonl,
+    /// HTTP Archive 1.2, for a browser's network panel
+    Har,
+    /// A row an exchange, for a spreadsheet; nothing in it is a formula
+    Csv,
+    /// A command an exchange, that sends its request again
+    Curl,
+    /// The packets, for Wireshark; pcapng names the exchange of each
+    Pcapng,
+    /// The packets of one link type, for older readers
+    Pcap,
+    /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
+    Parquet,
 }
 
 /// Completions for a shell, on standard output

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Stdout, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
@@ -201,7 +201,8 @@ fn print_lines(args: &CaptureArgs, input: &Input) -> Result<Exit> {
         error: None,
     };
     let outputs = vec![Limited { limit: &limit, output: lines }];
-    let done = read(args, input, policy(args), &watch, outputs)?;
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, ..policy(args) };
+    let done = read(args, input, policy, &watch, outputs)?;
     for Limited { output: mut lines, .. } in done.outputs {
         if let Some(error) = lines.error {
             return Err(error.into());
@@ -225,8 +226,9 @@ fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     recorder.seal(&done.ledger)?;
     let store = Store::open(&[dir.path()])?;
     // A capture that was interrupted is printed as far as it came.
+    interrupt::forget();
     let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
-    let damaged = list::print(&store, &all, &form, &AtomicBool::new(false))?;
+    let damaged = list::print(&store, &all, &form)?;
     summarize(&done.ledger, None);
     let exit = open::exit_code(done.is_damaged, &damaged);
     dir.close().context("cannot remove what was read from captures")?;

@@ -84,9 +84,9 @@ fn direct(
 
 /// What of captures must be kept to answer.
 fn policy(args: &LatencyArgs, filter: &Filter, keys: &Keys) -> Policy {
-    let start_lines = keys.are_summarised() && !filter.needs_text();
+    let is_brief = !keys.needs_heads() && !filter.needs_heads();
     Policy {
-        heads: if start_lines { Heads::StartLine } else { Heads::Whole },
+        heads: if is_brief { Heads::Brief } else { Heads::Whole },
         body_bytes_max: None,
         secrets: secrets(args.which.keep_secrets),
     }

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use weir::exchange::{Exchange, Policy};
@@ -16,7 +15,7 @@ use crate::args::ListArgs;
 use crate::exit::{Exit, Interrupted};
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
-use crate::terminal;
+use crate::{interrupt, terminal};
 
 /// What a listing is written as.
 #[derive(Clone, Debug)]
@@ -42,34 +41,49 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
         let layout = Layout::new(terminal::line_width(), terminal::style());
         Form::Lines(Layout { keys, metric, ..layout })
     };
-    let damaged = print(&opened.store, &question, &form, &opened.stopped)?;
+    let damaged = print(&opened.store, &question, &form)?;
     opened.close(&damaged)
 }
 
-/// Prints the exchanges that the question is about until `stopped`, and tells what damage hid.
-pub(crate) fn print(
-    store: &Store,
-    question: &Question,
-    form: &Form,
-    stopped: &AtomicBool,
-) -> Result<Vec<SegmentError>> {
+/// Prints the exchanges that the question is about, and tells what damage hid.
+pub(crate) fn print(store: &Store, question: &Question, form: &Form) -> Result<Vec<SegmentError>> {
     let mut out = terminal::output();
-    let damaged = write(store, question, form, stopped, &mut out)?;
+    let damaged = write(store, question, form, &mut out)?;
     out.flush()?;
     Ok(damaged)
 }
 
-/// Writes the exchanges that the question is about until `stopped`, and tells what damage hid.
+/// Writes the exchanges that the question is about, and tells what damage hid.
 pub(crate) fn write(
     store: &Store,
     question: &Question,
     form: &Form,
-    stopped: &AtomicBool,
     out: &mut impl Write,
+) -> Result<Vec<SegmentError>> {
+    let mut text = String::new();
+    each(store, question, out, &mut |exchange, bytes| match form {
+        Form::Json(keys) => {
+            jsonl::write_exchange(exchange, bytes);
+            append_by(keys, exchange, bytes);
+        }
+        Form::Lines(layout) => {
+            text.clear();
+            line(exchange, layout, &mut text);
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    })
+}
+
+/// Writes what `form` makes of each exchange that the question is about, sorted by start, and
+/// tells what damage hid.
+pub(crate) fn each(
+    store: &Store,
+    question: &Question,
+    out: &mut impl Write,
+    form: &mut dyn FnMut(&Exchange, &mut Vec<u8>),
 ) -> Result<Vec<SegmentError>> {
     let mut exchange = Exchange::default();
     let mut bytes = Vec::new();
-    let mut text = String::new();
     let mut failure = None;
     let mut damaged = Vec::new();
     let scanned = scan::sorted(store, question, &mut |found| {
@@ -78,20 +92,9 @@ pub(crate) fn write(
             return ControlFlow::Continue(());
         }
         bytes.clear();
-        text.clear();
-        let written = match form {
-            Form::Json(keys) => {
-                jsonl::write_exchange(&exchange, &mut bytes);
-                append_by(keys, &exchange, &mut bytes);
-                out.write_all(&bytes)
-            }
-            Form::Lines(layout) => {
-                line(&exchange, layout, &mut text);
-                out.write_all(text.as_bytes())
-            }
-        };
-        failure = match written {
-            Ok(()) if stopped.load(Ordering::Relaxed) => Some(Interrupted.into()),
+        form(&exchange, &mut bytes);
+        failure = match out.write_all(&bytes) {
+            Ok(()) if interrupt::is_asked() => Some(Interrupted.into()),
             written => written.err().map(anyhow::Error::from),
         };
         if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
@@ -69,7 +69,6 @@ impl Subject {
             recorder.seal(&outcome.ledger)?;
             paths.push(dir.path().to_owned());
             opened.is_damaged = outcome.is_damaged;
-            opened.stopped = outcome.stopped;
             opened.temporary = Some(dir);
         }
         opened.store = Store::open(&paths)?;
@@ -95,7 +94,7 @@ impl Subject {
         }
         errors.extend(files.take_errors());
         errors.iter().for_each(|error| complain(&error.to_string()));
-        Ok(Captured { ledger, outputs, is_damaged: !errors.is_empty(), stopped })
+        Ok(Captured { ledger, outputs, is_damaged: !errors.is_empty() })
     }
 }
 
@@ -113,8 +112,6 @@ pub(crate) struct Captured<O> {
     pub(crate) outputs: Vec<O>,
     /// Whether a part could not be read.
     pub(crate) is_damaged: bool,
-    /// Set once the user wants no more.
-    stopped: Arc<AtomicBool>,
 }
 
 /// A store, and what reading captures into it gave.
@@ -122,8 +119,6 @@ pub(crate) struct Captured<O> {
 pub(crate) struct Opened {
     pub(crate) store: Store,
     pub(crate) is_damaged: bool,
-    /// Set once the user wants no more: what was only there for the answer has to go.
-    pub(crate) stopped: Arc<AtomicBool>,
     temporary: Option<TempDir>,
 }
 

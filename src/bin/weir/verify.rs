@@ -81,8 +81,7 @@ fn verify(path: &Path, repairs: bool) -> Result<Finding> {
 /// Reads a capture to its end; damage is what the reading complains of, and an account that
 /// does not balance.
 fn capture(path: &Path) -> Result<Finding> {
-    let policy =
-        Policy { heads: Heads::StartLine, body_bytes_max: None, secrets: Secrets::Redacted };
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, secrets: Secrets::Redacted };
     let subject = Subject { captures: vec![path.to_owned()], ..Subject::default() };
     let captured = subject.read(&Reading { policy, workers: None }, vec![Nothing])?;
     let mut damage = captured.ledger.imbalances();
