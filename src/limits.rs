@@ -157,3 +157,13 @@ pub const PACKET_EXPORT_EXCHANGES_MAX: usize = 1 << 20;
 /// Frames that stand for the bytes of one body that was not kept, in an export of packets made
 /// from segments; beyond them the body ends early, and its frame says so.
 pub const UNKEPT_BODY_FRAMES_MAX: usize = 4096;
+
+/// Exchanges of one Parquet row group: what engines read as one unit of work.
+pub const PARQUET_ROWS_MAX: usize = 1 << 17;
+
+/// Bytes of text gathered for one Parquet row group before it is written all the same.
+pub const PARQUET_TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Parquet files open at once: one for each date and host. The one opened first is ended for a
+/// new one, and a later row of its date and host begins another file.
+pub const PARQUET_FILES_MAX: usize = 8;
