@@ -14,7 +14,7 @@ pub(crate) struct Seen {
 }
 
 #[derive(Default)]
-struct Collector(Vec<Exchange>);
+pub(crate) struct Collector(Vec<Exchange>);
 
 impl Output for Collector {
     fn exchange(&mut self, exchange: &Exchange) {

@@ -77,11 +77,23 @@ pub(super) struct Book {
     /// Where the response under way, or the next one, begins, and what its packet acknowledged.
     boundary: (u64, u64),
     index: u32,
+    /// Whether any response was seen.
+    has_placed: bool,
     previous_end: Option<Timestamp>,
-    /// The latest gap in the requests: where it begins and ends.
-    request_gap: (u64, u64),
-    /// Whether bytes are missing since the last response whose place was certain.
+    /// Where the latest gap in the requests ends; 0 where there was none.
+    request_gap_end: u64,
+    /// Whether the place was lost since the last response whose place was certain.
     adrift: bool,
+    /// Where the latest gap in the responses ends that hid a place.
+    response_gap_end: u64,
+    /// Gaps that hid a place since the last request, and since the last response.
+    lost: [bool; 2],
+    /// Position past the last request that is over and done with.
+    settled: u64,
+    /// How far the responses had come.
+    response_position: u64,
+    /// How far the responses had come when a gap in the requests hid a place last.
+    lost_request_at: Option<u64>,
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
@@ -97,13 +109,41 @@ impl Book {
     }
 
     /// Notes bytes of the requests that were never captured.
-    pub(super) const fn request_gap(&mut self, offset: u64, len: u64) {
-        self.request_gap = (offset, offset.saturating_add(len));
+    pub(super) fn request_gap(&mut self, offset: u64, len: u64) {
+        let gap_end = offset.saturating_add(len);
+        self.request_gap_end = gap_end;
+        if let Some(last) = self.pending.back_mut()
+            && let Some(end) = last.request_end()
+            && gap_end > end
+        {
+            last.gap_after = last.gap_after.min(offset.max(end));
+        }
     }
 
-    /// Notes that the place in the responses is not known any more.
-    pub(super) const fn lose_place(&mut self) {
+    /// Notes that bytes that were never captured hide the place in the requests.
+    pub(super) const fn lose_request_place(&mut self) {
+        let [request, _] = &mut self.lost;
+        *request = true;
+        self.lost_request_at = Some(self.response_position);
+    }
+
+    /// Notes how far the responses have come.
+    pub(super) const fn reach(&mut self, position: u64) {
+        self.response_position = position;
+    }
+
+    /// Notes that bytes that were never captured, up to `end`, hide the place in the responses.
+    pub(super) const fn lose_response_place(&mut self, end: u64) {
+        let [_, response] = &mut self.lost;
+        *response = true;
         self.adrift = true;
+        self.response_gap_end = end;
+    }
+
+    /// Notes that the next response is searched for. What is passed over may hide others, so the
+    /// place is as uncertain as after a gap, unless no response had a place yet.
+    pub(super) const fn search_response(&mut self) {
+        self.adrift |= self.has_placed;
     }
 
     /// Notes where the next response begins at the earliest.
@@ -113,7 +153,7 @@ impl Book {
 
     /// Whether every request was seen and answered, so that no response can come.
     pub(super) fn expects_nothing(&self, requests_are_lost: bool) -> bool {
-        self.pending.is_empty() && self.index > 0 && self.request_gap.1 == 0 && !requests_are_lost
+        self.pending.is_empty() && self.index > 0 && self.request_gap_end == 0 && !requests_are_lost
     }
 
     /// What the response under way, or the next one, answers.
@@ -143,6 +183,9 @@ impl Book {
         let at = |place: usize| self.pending.get(place).filter(|request| fits(request));
         let Some(mut place) = self.first_unanswered() else { return Answered::Nobody };
         let Some(mut request) = at(place) else { return Answered::Nobody };
+        if request.is_doubtful {
+            return Answered::Ambiguous(place);
+        }
         if !self.adrift {
             return Answered::Pending(place);
         }
@@ -157,15 +200,22 @@ impl Book {
             return Answered::Ambiguous(place);
         }
         // A request that was lost after this one may be the one that is answered here.
-        let (gap_start, gap_end) = self.request_gap;
-        let lost =
-            gap_start < acknowledged && request.request_end().is_some_and(|end| gap_end > end);
-        if lost { Answered::Ambiguous(place) } else { Answered::Pending(place) }
+        if request.gap_after < acknowledged {
+            Answered::Ambiguous(place)
+        } else {
+            Answered::Pending(place)
+        }
     }
 
     pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let mut request = self.open(around);
         request.request_head(head, around.desk.policy);
+        let [lost, _] = &mut self.lost;
+        if std::mem::take(lost) && head.found_by_search {
+            request.note(Anomaly::GapBeforeRequest);
+        }
+        // A client that had nothing since a request was lost may not have waited for its answer.
+        request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
         }
@@ -186,12 +236,6 @@ impl Book {
             && let Some(exchange) = self.under_way(part)
         {
             exchange.body(part, bytes, policy);
-        }
-    }
-
-    pub(super) fn body_gap(&mut self, part: Part) {
-        if let Some(exchange) = self.under_way(part) {
-            exchange.note(part.gap());
         }
     }
 
@@ -228,6 +272,9 @@ impl Book {
             return;
         }
         self.adrift = false;
+        self.has_placed = true;
+        let [_, lost] = &mut self.lost;
+        let is_after_gap = std::mem::take(lost) && head.found_by_search;
         let given_up = match answered {
             Answered::Pending(place) => place,
             Answered::Nobody => 0,
@@ -245,11 +292,27 @@ impl Book {
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
             request.note_early(head.acknowledged);
+            if is_after_gap {
+                request.note(Anomaly::GapBeforeResponse);
+            }
+            // How many messages a gap hid is not known, so later pairs may be shifted as well.
+            let is_gapped = self.lost_request_at.is_some() || self.response_gap_end > 0;
+            if self.pipelines && is_gapped {
+                request.note(Anomaly::AmbiguousPair);
+            }
             self.responding = Responding::ToRequest;
             return;
         }
+        // Whose response it was, and with that how long it is, is not certain.
+        self.adrift = true;
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
+        if self.request_gap_end > self.settled {
+            orphan.note(Anomaly::GapInRequest);
+        }
+        if is_after_gap {
+            orphan.note(Anomaly::GapBeforeResponse);
+        }
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -269,9 +332,6 @@ impl Book {
             let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
             if is_excess && !is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::ExcessBytes);
-            }
-            if rest.gap > 0 && end.ended == Ended::Early {
-                exchange.note(Anomaly::GapInResponse);
             }
             if is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::SwitchedProtocol);
@@ -381,6 +441,10 @@ impl Book {
         if around.is_one_sided {
             exchange.note(Anomaly::OneSided);
         }
+        if exchange.is_answered_before(self.response_gap_end) {
+            exchange.note(Anomaly::GapInResponse);
+        }
+        self.settled = self.settled.max(exchange.request_end().unwrap_or(0));
         exchange.close(unfinished, at, about);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
         let desk = &mut *around.desk;

@@ -125,15 +125,22 @@ impl<'d> Ear<'_, 'd> {
         }
         match (direction, event) {
             (Direction::ToServer, StreamEvent::Data(data)) => self.requests(Input::data(data)),
-            (Direction::ToClient, StreamEvent::Data(data)) => self.responses(Input::data(data)),
-            (Direction::ToServer, StreamEvent::Gap { len, offset, at }) => {
-                self.requests(Input::gap(len, offset, at));
-                self.conversation.book.request_gap(offset, len);
+            (Direction::ToClient, StreamEvent::Data(data)) => {
+                self.responses(Input::data(data));
+                self.conversation.book.reach(data.offset + data.bytes.len() as u64);
             }
-            (Direction::ToClient, StreamEvent::Gap { len, offset, at }) => {
-                self.responses(Input::gap(len, offset, at));
+            (Direction::ToServer, StreamEvent::Gap { len, offset, at, absence }) => {
+                self.requests(Input { absence, ..Input::gap(len, offset, at) });
+                self.conversation.book.request_gap(offset, len);
+                if self.conversation.requests.is_searching() {
+                    self.conversation.book.lose_request_place();
+                }
+            }
+            (Direction::ToClient, StreamEvent::Gap { len, offset, at, absence }) => {
+                self.responses(Input { absence, ..Input::gap(len, offset, at) });
+                self.conversation.book.reach(offset.saturating_add(len));
                 if self.conversation.responses.is_searching() {
-                    self.conversation.book.lose_place();
+                    self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
             }
             (direction, StreamEvent::End { at }) => {
@@ -181,7 +188,7 @@ impl<'d> Ear<'_, 'd> {
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Request, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => book.body_gap(Part::Request),
+                MessageEvent::BodyGap(_) => {}
                 MessageEvent::End(end) => book.request_end(&end, &mut around),
                 MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
             }
@@ -191,6 +198,9 @@ impl<'d> Ear<'_, 'd> {
     fn responses(&mut self, mut input: Input<'_>) {
         let (Conversation { requests, responses, book, .. }, mut around) = self.split();
         loop {
+            if responses.is_searching() {
+                book.search_response();
+            }
             if responses.is_idle() || responses.is_searching() {
                 book.at_boundary(input.offset, input.acknowledged);
             }
@@ -208,7 +218,7 @@ impl<'d> Ear<'_, 'd> {
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Response, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => book.body_gap(Part::Response),
+                MessageEvent::BodyGap(_) => {}
                 MessageEvent::End(end) => {
                     book.response_end(&end, &input, &mut around);
                     if book.is_tunnel() {
@@ -257,7 +267,8 @@ impl<'d> Ear<'_, 'd> {
 
 /// Which messages the sender of a stream speaks, by the bytes at the start of a packet.
 fn speaker(bytes: &[u8]) -> Option<Side> {
-    if bytes.starts_with(b"HTTP/1.") {
+    // A request line may end in a packet of its own, which begins like a response as well.
+    if bytes.starts_with(b"HTTP/1.") && bytes.get(8) == Some(&b' ') {
         return Some(Side::Response);
     }
     let bytes = bytes.trim_ascii_start();
@@ -286,6 +297,8 @@ mod tests {
             assert_eq!(speaker(bytes.as_bytes()), expected, "{bytes:?}");
         };
         check("HTTP/1.1 200 OK\r\n", Some(Side::Response));
+        check("HTTP/1.1\r\nHost: a\r\n", None);
+        check("HTTP/1.", None);
         check("GET / HTTP/1.1\r\nHost: a\r\n", Some(Side::Request));
         check("frob /x HTTP/1.0\n", Some(Side::Request));
         check("POST /a-long-target", Some(Side::Request));

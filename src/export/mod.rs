@@ -1,5 +1,6 @@
 //! Answers for programs: JSON Lines and the other formats.
 
+pub mod compare;
 pub mod content;
 pub mod csv;
 pub mod curl;

@@ -140,6 +140,19 @@ impl Flow {
         work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
     }
 
+    /// Gives the connection its next packet.
+    #[inline]
+    fn push(
+        &mut self,
+        key: &FlowKey,
+        side: Peer,
+        packet: &Packet<'_>,
+        (held_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
+    ) -> Verdict {
+        self.connection.meet(side, packet);
+        self.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out))
+    }
+
     /// Hands on whatever is held of its streams.
     #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is less general")]
     fn flush(&mut self, key: &FlowKey, held_bytes: &mut usize, hand: &mut Hand<'_, '_>) {
@@ -182,8 +195,7 @@ impl Shard {
         let Some(id) = self.flow(key, packet, hand) else { return };
         let Self { table, held_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
-        let verdict =
-            flow.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+        let verdict = flow.push(key, side, packet, (held_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
@@ -239,8 +251,7 @@ impl Shard {
             }
             *flow = Flow::new(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
-            verdict = flow
-                .with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+            verdict = flow.push(key, side, packet, (held_bytes, hand));
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
             flow.flush(key, held_bytes, hand);

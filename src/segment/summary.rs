@@ -113,6 +113,18 @@ struct KeyRef<'a> {
     class: u8,
 }
 
+impl<'a> KeyRef<'a> {
+    fn of(facts: &Facts, method: &'a [u8], route: &'a str) -> Self {
+        Self {
+            route_len: route.len(),
+            route,
+            method: method.get(..METHOD_BYTES_MAX).unwrap_or(method),
+            server: facts.connection.server,
+            class: facts.class(),
+        }
+    }
+}
+
 impl From<&KeyRef<'_>> for GroupKey {
     fn from(key: &KeyRef<'_>) -> Self {
         Self {
@@ -143,6 +155,29 @@ pub struct GroupStats {
 impl GroupStats {
     /// Adds one exchange.
     pub fn record(&mut self, facts: &Facts) {
+        self.count(facts);
+        if facts.state == State::Complete {
+            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
+                if let Some(ns) = metric.of(&facts.timing) {
+                    latencies.record(ns);
+                }
+            }
+        }
+    }
+
+    /// Adds one exchange, and of its times only `metric`: for an answer about that alone.
+    fn record_metric(&mut self, facts: &Facts, metric: Metric) {
+        self.count(facts);
+        if facts.state == State::Complete
+            && let Some(ns) = metric.of(&facts.timing)
+            && let Some(latencies) = self.latencies.get_mut(metric as usize)
+        {
+            latencies.record(ns);
+        }
+    }
+
+    /// Counts one exchange without its times.
+    fn count(&mut self, facts: &Facts) {
         let complete = facts.state == State::Complete;
         if let Some(count) = self.states.get_mut(facts.state as usize) {
             *count = count.saturating_add(1);
@@ -153,13 +188,6 @@ impl GroupStats {
         let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
         self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
         self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
-        if complete {
-            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
-                if let Some(ns) = metric.of(&facts.timing) {
-                    latencies.record(ns);
-                }
-            }
-        }
     }
 
     /// Adds every exchange of `other`.
@@ -263,14 +291,12 @@ impl Summary {
 
     /// Adds one exchange by its numbers, its method and its route pattern (without the method).
     pub fn record_facts(&mut self, facts: &Facts, method: &[u8], route: &str) {
-        let key = KeyRef {
-            route_len: route.len(),
-            route,
-            method: method.get(..METHOD_BYTES_MAX).unwrap_or(method),
-            server: facts.connection.server,
-            class: facts.class(),
-        };
-        self.place(key).record(facts);
+        self.place(KeyRef::of(facts, method, route)).record(facts);
+    }
+
+    /// Adds one exchange, and of its times only `metric`: for an answer about that alone.
+    pub fn record_metric(&mut self, facts: &Facts, method: &[u8], route: &str, metric: Metric) {
+        self.place(KeyRef::of(facts, method, route)).record_metric(facts, metric);
     }
 
     /// Adds everything of `other`.

@@ -14,14 +14,17 @@ use crate::time::Timestamp;
 pub enum StreamEvent<'a> {
     /// Bytes, captured once.
     Data(Data<'a>),
-    /// Bytes that were never captured.
+    /// Bytes that are not at hand.
     Gap {
         /// How many.
         len: u64,
         /// Position of the first of them in its stream.
         offset: u64,
-        /// When their absence was certain (never earlier than the bytes before them).
+        /// When their absence was certain (never earlier than the bytes before them); where the
+        /// snap length cut them off, when their packet was captured.
         at: Timestamp,
+        /// Why they are not at hand.
+        absence: Absence,
     },
     /// The sender finished (FIN), or the flow was closed, expired or evicted in order.
     End {
@@ -33,6 +36,16 @@ pub enum StreamEvent<'a> {
         /// When.
         at: Timestamp,
     },
+}
+
+/// Why bytes of a stream are not at hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absence {
+    /// Their packet was never captured, and nobody knows when it passed.
+    #[default]
+    Missed,
+    /// Their packet was captured, and the snap length cut them off: they passed when it did.
+    Cut,
 }
 
 /// A run of stream bytes that one packet carried first.

@@ -2,17 +2,18 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result};
-use weir::exchange::{Exchange, Policy};
+use weir::exchange::Policy;
 use weir::export::packets::Form;
-use weir::export::{csv, curl, har, jsonl};
+use weir::export::{csv, curl, har};
+use weir::query::group::Keys;
 use weir::query::scan::{self, Question};
 use weir::segment::{SegmentError, Store};
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
+use crate::list::{self, each};
 use crate::open::{Reading, Subject};
 use crate::packets::Packets;
 use crate::question::{Asked, secrets};
@@ -27,6 +28,8 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         _ => {}
     }
     let asked = Asked::read(&args.which)?;
+    args.grouping.keys()?;
+    args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     let opened = subject.store(&Reading { policy: policy(args), workers: args.which.workers })?;
     let question = asked.question(scan::last_start(&opened.store)?);
@@ -86,7 +89,10 @@ fn write(
     out: &mut impl Write,
 ) -> Result<Vec<SegmentError>> {
     match args.format {
-        ExportFormat::Jsonl => each(store, question, out, &mut jsonl::write_exchange),
+        ExportFormat::Jsonl => {
+            let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
+            list::write(store, question, &list::Form::Json(keys), out)
+        }
         ExportFormat::Csv => {
             out.write_all(csv::HEADER)?;
             each(store, question, out, &mut csv::write_exchange)
@@ -105,37 +111,4 @@ fn write(
         }
         ExportFormat::Pcap | ExportFormat::Pcapng | ExportFormat::Parquet => Ok(Vec::new()),
     }
-}
-
-/// Writes what `form` makes of each exchange, sorted by start.
-fn each(
-    store: &Store,
-    question: &Question,
-    out: &mut impl Write,
-    form: &mut dyn FnMut(&Exchange, &mut Vec<u8>),
-) -> Result<Vec<SegmentError>> {
-    let mut exchange = Exchange::default();
-    let mut bytes = Vec::new();
-    let mut failure = None;
-    let mut damaged = Vec::new();
-    let scanned = scan::sorted(store, question, &mut |found| {
-        if let Err(error) = found.exchange(&mut exchange) {
-            damaged.push(error);
-            return ControlFlow::Continue(());
-        }
-        bytes.clear();
-        form(&exchange, &mut bytes);
-        match out.write_all(&bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    if let Some(error) = failure {
-        return Err(error.into());
-    }
-    damaged.extend(scanned.damaged);
-    Ok(damaged)
 }

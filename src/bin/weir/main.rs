@@ -2,6 +2,7 @@
 
 mod args;
 mod capture;
+mod compare;
 mod completions;
 mod exit;
 mod export;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Capture(args) => capture::run(&args),
         Command::Latency(args) => latency::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Info(args) => info::run(&args),

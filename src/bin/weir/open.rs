@@ -1,7 +1,8 @@
 //! The paths of a question: segments as they are, captures read on the spot.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,11 +34,10 @@ impl Subject {
     /// Looks at every path, so that a wrong one is told before anything is printed.
     pub(crate) fn look(paths: &[PathBuf]) -> Result<Self> {
         let mut subject = Self::default();
+        let mut seen = HashSet::new();
         for path in paths {
             if path.as_os_str() == "-" {
-                if subject.captures.contains(path) {
-                    return Err(UsageError("standard input (-) can be read once".into()).into());
-                }
+                once(path, &mut seen)?;
                 subject.captures.push(path.clone());
             } else if path.is_dir() {
                 let store = Store::open(&[path])?;
@@ -49,6 +49,7 @@ impl Subject {
                 subject.segments.push(path.clone());
             } else {
                 check_capture(path)?;
+                once(path, &mut seen)?;
                 subject.captures.push(path.clone());
             }
         }
@@ -164,9 +165,11 @@ pub(crate) fn temporary_recorder(dir: &TempDir) -> Result<Recorder> {
 /// Whether the file at `path` is a segment, by its first bytes, or by its name where it is empty
 /// of them (an unsealed one may be).
 fn is_segment(path: &Path) -> Result<bool> {
-    let mut file = File::open(path).with_context(|| {
-        format!("cannot read {}: expected a capture or a segment", path.display())
-    })?;
+    // What is read from a pipe is gone, so only files are looked into; segments are never pipes.
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Ok(false);
+    }
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut magic = [0; 4];
     let mut filled = 0;
     while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -182,9 +185,47 @@ fn is_segment(path: &Path) -> Result<bool> {
     Ok(magic == *SEGMENT_MAGIC || name.ends_with(b".weir") || name.ends_with(b".weir.part"))
 }
 
+/// Fails where one of the captures is none, or is given twice.
+pub(crate) fn check_captures(paths: &[PathBuf]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for path in paths {
+        if path.as_os_str() != "-" {
+            check_capture(path)?;
+        }
+        once(path, &mut seen)?;
+    }
+    Ok(())
+}
+
+/// Fails where the capture at `path` was seen before: its exchanges would count twice. So it does
+/// where standard input has nothing to give.
+fn once(path: &Path, seen: &mut HashSet<PathBuf>) -> Result<(), UsageError> {
+    if path.as_os_str() == "-" && std::io::stdin().is_terminal() {
+        let text = "standard input (-) is a terminal: pipe a capture into it";
+        return Err(UsageError(text.to_owned()));
+    }
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if seen.insert(real) {
+        return Ok(());
+    }
+    Err(UsageError(match path.to_str() {
+        Some("-") => "standard input (-) can be read once".to_owned(),
+        _ => format!("{} is given twice: its exchanges would count twice", path.display()),
+    }))
+}
+
 /// Fails where the file at `path` is no capture. What cannot be looked at twice, a pipe, is left
 /// to the reading.
-pub(crate) fn check_capture(path: &Path) -> Result<()> {
+fn check_capture(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        bail!("{} is a directory: expected a capture file", path.display());
+    }
+    if is_segment(path)? {
+        bail!(
+            "{} is a segment: it holds exchanges already, so ask it with weir list or weir latency",
+            path.display()
+        );
+    }
     let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if is_file || !path.exists() {
         CaptureFile::open(path)?;

@@ -13,7 +13,7 @@ use weir::ledger::Skip;
 use weir::pipeline::Watch;
 use weir::query::scan::{self, Question};
 use weir::segment::{SegmentError, Store};
-use weir::source::{CaptureFiles, Source as _};
+use weir::source::{self, CaptureFiles, Source as _};
 
 use crate::args::{ExportArgs, Which};
 use crate::exit::{Exit, Interrupted, UsageError, complain};
@@ -148,28 +148,31 @@ fn copy_frames<W: Write>(
     let mut decoder = Decoder::new();
     let mut ids = Vec::new();
     let mut comment = String::new();
-    while let Some(frame) = files.next_frame()? {
-        if is_set(&watch.stop) {
+    let mut failure = None;
+    while !is_set(&watch.stop) && failure.is_none() {
+        let reading = files.read(&mut |frame| {
+            watch.frames.fetch_add(1, Ordering::Relaxed);
+            watch.bytes.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
+            ids.clear();
+            let is_wanted = match decoder.decode(frame) {
+                Decoded::Packet(packet) => wanted.wants(&packet, &mut ids),
+                Decoded::Skipped(Skip::Fragment) => wanted.is_during(frame.at),
+                Decoded::Skipped(_) => false,
+            };
+            if is_wanted && failure.is_none() {
+                comment.clear();
+                for id in &ids {
+                    comment.push_str(if comment.is_empty() { "weir exchange " } else { ", " });
+                    comment.push_str(&id.to_string());
+                }
+                failure = writer.frame(frame, &comment).err();
+            }
+        })?;
+        if reading == source::Reading::End {
             break;
         }
-        watch.frames.fetch_add(1, Ordering::Relaxed);
-        watch.bytes.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
-        ids.clear();
-        let is_wanted = match decoder.decode(&frame) {
-            Decoded::Packet(packet) => wanted.wants(&packet, &mut ids),
-            Decoded::Skipped(Skip::Fragment) => wanted.is_during(frame.at),
-            Decoded::Skipped(_) => false,
-        };
-        if is_wanted {
-            comment.clear();
-            for id in &ids {
-                comment.push_str(if comment.is_empty() { "weir exchange " } else { ", " });
-                comment.push_str(&id.to_string());
-            }
-            writer.frame(&frame, &comment)?;
-        }
     }
-    Ok(())
+    failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn is_set(flag: &AtomicBool) -> bool {
