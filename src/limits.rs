@@ -202,3 +202,9 @@ pub const VALUE_PATH_BYTES_MAX: usize = 200;
 /// Connections of which a comparison remembers what they changed on the server; twice as many for
 /// a while.
 pub const CONNECTIONS_FOLLOWED_MAX: usize = 1 << 17;
+
+/// Longest line of an access log, in bytes; a longer one is skipped. Servers cut theirs before.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest entry of an HTTP archive, in bytes; a longer one is skipped. Bodies make them long.
+pub const ARCHIVE_ENTRY_BYTES_MAX: usize = 256 << 20;

@@ -16,10 +16,10 @@ mod export_har;
 mod export_packets;
 #[cfg(feature = "parquet")]
 mod export_parquet;
+mod foreign;
 mod own_captures;
 mod public_captures;
 mod run;
 mod talk;
-mod own_captures;
 mod sandbox;
 mod tape;

@@ -198,16 +198,18 @@ fn cannot_say(contrast: &Contrast) -> String {
         })
     };
     let (before, after) = (unseen(&contrast.before), unseen(&contrast.after));
-    let (name, (part, whole)) = if before.0.saturating_mul(after.1) > after.0.saturating_mul(before.1) {
-        ("before", before)
-    } else {
-        ("after", after)
-    };
+    let (name, (part, whole)) =
+        if before.0.saturating_mul(after.1) > after.0.saturating_mul(before.1) {
+            ("before", before)
+        } else {
+            ("after", after)
+        };
     format!("cannot say: {} {name} not seen whole", units::share(part, whole))
 }
 
 fn summary(out: &mut String, contrasts: &[Contrast]) {
-    let count = |is: &dyn Fn(&Contrast) -> bool| contrasts.iter().filter(|one| is(one)).count() as u64;
+    let count =
+        |is: &dyn Fn(&Contrast) -> bool| contrasts.iter().filter(|one| is(one)).count() as u64;
     let both = count(&|one| one.before.is_some() && one.after.is_some());
     let changed = count(&|one| one.verdicts().next().is_some());
     let (new, gone) = (count(&|one| one.before.is_none()), count(&|one| one.after.is_none()));
@@ -248,11 +250,16 @@ const UNDECIDED_SHOWN: usize = 10;
 #[must_use]
 pub fn values(report: &ValueReport, style: Style) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}", style.paint(Role::Heading, "values in answers to the same request"));
+    let _ =
+        writeln!(out, "{}", style.paint(Role::Heading, "values in answers to the same request"));
     for change in &report.changes {
         let _ = writeln!(out, "{}", style.paint(Role::Bad, sentence(change)));
         let Example { before, after } = change.example;
-        let _ = writeln!(out, "{}", style.paint(Role::Faint, format!("    before {before}   after {after}")));
+        let _ = writeln!(
+            out,
+            "{}",
+            style.paint(Role::Faint, format!("    before {before}   after {after}"))
+        );
     }
     if report.changes.is_empty() && report.after.matched > 0 {
         note(&mut out, "No difference beyond what always differs.");
@@ -265,7 +272,8 @@ pub fn values(report: &ValueReport, style: Style) -> String {
         }
         if report.undecided.len() > UNDECIDED_SHOWN {
             let more = (report.undecided.len() - UNDECIDED_SHOWN) as u64;
-            let _ = writeln!(out, "  and {} (--json has them)", units::counted(more, "more", "more"));
+            let _ =
+                writeln!(out, "  and {} (--json has them)", units::counted(more, "more", "more"));
         }
     }
     out.push('\n');
@@ -350,7 +358,10 @@ fn coverage(out: &mut String, report: &ValueReport) {
             note(out, &format!("{name} holds no bodies: capture with --bodies to compare values."));
         } else if counts.without_body > 0 {
             let some = units::counted(counts.without_body, "answer", "answers");
-            note(out, &format!("{name} holds no body of {some}: only their statuses are compared."));
+            note(
+                out,
+                &format!("{name} holds no body of {some}: only their statuses are compared."),
+            );
         }
         if counts.partial > 0 {
             let some = units::counted(counts.partial, "body", "bodies");

@@ -136,7 +136,8 @@ impl Answers {
         for (way, (whole, body)) in [&mut self.plain, &mut self.chained].into_iter().zip(keys) {
             is_kept &= way.learn(whole, route, id, (&self.paths, &status), &mut self.events);
             if has_body {
-                is_kept &= way.learn(body, route, id, (&self.paths, &self.leaves), &mut self.events);
+                is_kept &=
+                    way.learn(body, route, id, (&self.paths, &self.leaves), &mut self.events);
             }
         }
         self.counts_before.matched += u64::from(!is_kept);
@@ -305,12 +306,9 @@ impl Known {
                     seen.count = seen.count.saturating_add(1);
                     seen.varies |= seen.value != leaf.value;
                 }
-                None => new.push(Seen {
-                    path: leaf.path,
-                    value: leaf.value,
-                    count: 1,
-                    varies: false,
-                }),
+                None => {
+                    new.push(Seen { path: leaf.path, value: leaf.value, count: 1, varies: false })
+                }
             }
         }
         if !new.is_empty() {

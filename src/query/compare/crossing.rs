@@ -27,8 +27,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const DIFFERENT: [Self; 5] =
-        [Self::Changed, Self::Length, Self::Type, Self::Gone, Self::New];
+    const DIFFERENT: [Self; 5] = [Self::Changed, Self::Length, Self::Type, Self::Gone, Self::New];
 
     /// Its name in JSON.
     #[must_use]
@@ -316,8 +315,7 @@ impl Way {
         // A server may fail now and then: a status is held to chance even where it never changed.
         let is_status = place.1 == STATUS && repeated >= ENOUGH;
         if varied > 0 || is_status {
-            let chance =
-                statistic::share_above((varied, repeated), (differing, crossed.pairs));
+            let chance = statistic::share_above((varied, repeated), (differing, crossed.pairs));
             let is_seldom = varied * 2 < repeated;
             return match (chance <= level, is_seldom) {
                 (true, true) => Standing::Changed,

@@ -7,9 +7,7 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::{FixedState, RandomState};
 
 use crate::exchange::route;
-use crate::limits::{
-    JSON_DEPTH_MAX, VALUE_PATH_BYTES_MAX, VALUE_PATHS_MAX, VALUES_BODY_MAX,
-};
+use crate::limits::{JSON_DEPTH_MAX, VALUE_PATH_BYTES_MAX, VALUE_PATHS_MAX, VALUES_BODY_MAX};
 use crate::query::compare::decimal::Decimal;
 
 /// A place in bodies: `$.cart.lines[3].price`.
@@ -275,7 +273,9 @@ pub(super) fn digest(body: &[u8], paths: &mut Paths, leaves: &mut Vec<Leaf>) -> 
         .iter()
         .map(|leaf| {
             let value = match leaf.value {
-                value if value.is_fleeting() && !matches!(value, Value::Text(_, Shape::Identity)) => {
+                value
+                    if value.is_fleeting() && !matches!(value, Value::Text(_, Shape::Identity)) =>
+                {
                     Value::Null
                 }
                 value => value,
@@ -494,9 +494,10 @@ mod tests {
 
     #[test]
     fn places_are_named() {
-        assert_eq!(names(r#"{"a":{"b":[1,{"c":null}]}}"#), [
-            "$", "$.a", "$.a.b", "$.a.b[*]", "$.a.b[*]", "$.a.b[*].c"
-        ]);
+        assert_eq!(
+            names(r#"{"a":{"b":[1,{"c":null}]}}"#),
+            ["$", "$.a", "$.a.b", "$.a.b[*]", "$.a.b[*]", "$.a.b[*].c"]
+        );
         assert_eq!(names(r#"{"x y":1,"":2}"#), ["$", "$[\"x y\"]", "$[\"\"]"]);
         let key = "123e4567-e89b-12d3-a456-426614174000";
         assert_eq!(names(&format!(r#"{{"{key}":true}}"#)), ["$", "$.{uuid}"]);
@@ -508,7 +509,10 @@ mod tests {
     #[test]
     fn equal_documents_have_equal_values() {
         let mut paths = Paths::default();
-        let one = read(r#" { "a" : "gr\u00fc\n\ud83d\ude00" , "b" : [ 1.0 , 2e1 ] , "a2":1, "a2":2}"#, &mut paths);
+        let one = read(
+            r#" { "a" : "gr\u00fc\n\ud83d\ude00" , "b" : [ 1.0 , 2e1 ] , "a2":1, "a2":2}"#,
+            &mut paths,
+        );
         let two = read("{\"a2\":2,\"b\":[1,20],\"a\":\"grü\\n😀\"}", &mut paths);
         assert_eq!(one, two);
         let three = read("{\"a2\":2,\"b\":[1,20],\"a\":\"grün😀\"}", &mut paths);
@@ -517,7 +521,8 @@ mod tests {
 
     #[test]
     fn shapes_are_told() {
-        let check = |text: &str, expected: Shape| assert_eq!(shape(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected: Shape| assert_eq!(shape(text.as_bytes()), expected, "{text}");
         check("123e4567-e89b-12d3-a456-426614174000", Shape::Identity);
         check("aZ3kd92jfKQ02mxPqq1", Shape::Identity);
         check("2026-11-21T10:02:26.355Z", Shape::Time);

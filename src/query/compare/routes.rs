@@ -26,11 +26,7 @@ impl Recording {
     /// Nothing yet, by `keys`, of the phase `metric`.
     #[must_use]
     pub fn new(keys: Keys, metric: Metric) -> Self {
-        Self {
-            latency: Latency::new(keys, metric),
-            sizes: HashMap::default(),
-            encoded: Vec::new(),
-        }
+        Self { latency: Latency::new(keys, metric), sizes: HashMap::default(), encoded: Vec::new() }
     }
 
     /// Adds one exchange. The sizes of at most [`GROUPS_MAX`] groups are kept.
