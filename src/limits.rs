@@ -208,3 +208,12 @@ pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;
 
 /// Longest entry of an HTTP archive, in bytes; a longer one is skipped. Bodies make them long.
 pub const ARCHIVE_ENTRY_BYTES_MAX: usize = 256 << 20;
+/// Room on a disk that was full before segments are written again, in bytes: enough for a new
+/// segment, so that writing does not stop and go on every second.
+pub const RESUME_ROOM_BYTES: u64 = 3 << 20;
+
+/// Groups (server, method, route, status class) of `--metrics`; the rest is `{other}`.
+pub const METRIC_GROUPS_MAX: usize = 500;
+
+/// Bytes of a request for `--metrics` that are read before it is refused.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;

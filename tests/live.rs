@@ -117,7 +117,7 @@ fn answer(mut stream: &TcpStream, delay: Duration, length: usize, tell: impl Fn(
 }
 
 /// Asks so often over one connection, one request after the other.
-fn ask(address: SocketAddr, requests: usize) {
+pub(crate) fn ask(address: SocketAddr, requests: usize) {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a server");
     stream.set_nodelay(true).expect("an option");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
@@ -141,7 +141,7 @@ fn ask(address: SocketAddr, requests: usize) {
 }
 
 /// Asks over several connections at once.
-fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
+pub(crate) fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
     std::thread::scope(|scope| {
         for _ in 0..connections {
             scope.spawn(|| ask(address, requests));
@@ -249,17 +249,19 @@ fn trap_14_replayed_frames_pass_the_filter_for_ports_at_both_ends() {
         ip("link set near mtu 65535");
         neighbour.run(|| ip("link set far mtu 65535"));
         let replays = [
-            ("vlan", 0),
-            ("vxlan", 0),
-            ("fragments", 0),
-            ("pipeline", 0),
-            ("offload", 0),
-            ("old", 0),
-            ("static", 1),
-            ("static", 2),
-            ("static", 3),
+            ("vlan", Wrapping::Bare),
+            ("vxlan", Wrapping::Bare),
+            ("fragments", Wrapping::Bare),
+            ("pipeline", Wrapping::Bare),
+            ("offload", Wrapping::Bare),
+            ("old", Wrapping::Bare),
+            ("static", Wrapping::Tags(1)),
+            ("static", Wrapping::Tags(2)),
+            ("static", Wrapping::Tags(3)),
+            ("static", Wrapping::Label),
+            ("static", Wrapping::Session),
         ];
-        for (name, tags) in replays {
+        for (name, wrapping) in replays {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
             let path = folder.join(format!("{name}.pcap"));
             let file = crate::run::capture(&path, 1);
@@ -274,26 +276,50 @@ fn trap_14_replayed_frames_pass_the_filter_for_ports_at_both_ends() {
             let near = Capture::begin(&["near"], selected.clone(), 1);
             let far = neighbour.run(move || {
                 let far = Capture::begin(&["far"], selected, 1);
-                send(&path, tags);
+                send(&path, wrapping);
                 far
             });
             let (near, far) = (near.end(), far.end());
             assert!(!file.exchanges.is_empty());
-            assert_eq!(outlines(&near), outlines(&file), "{name}, {tags} tags, coming in");
-            assert_eq!(outlines(&far), outlines(&file), "{name}, {tags} tags, going out");
+            assert_eq!(outlines(&near), outlines(&file), "{name}, {wrapping:?}, coming in");
+            assert_eq!(outlines(&far), outlines(&file), "{name}, {wrapping:?}, going out");
         }
     });
 }
 
-/// Sends the frames of a capture from `far`, each with so many VLAN tags more.
-fn send(path: &std::path::Path, tags: usize) {
+/// What is put between the addresses of an Ethernet frame and its packet.
+#[derive(Clone, Copy, Debug)]
+enum Wrapping {
+    Bare,
+    /// So many VLAN tags.
+    Tags(usize),
+    /// An MPLS label.
+    Label,
+    /// A PPPoE session.
+    Session,
+}
+
+/// Sends the frames of a capture from `far`.
+fn send(path: &std::path::Path, wrapping: Wrapping) {
     let mut sender = pcap::Capture::from_device("far").and_then(pcap::Capture::open).expect("far");
     let mut capture = weir::source::CaptureFile::open(path).expect("a capture");
     while let Some(frame) = capture.next_frame().expect("sound") {
         let (addresses, rest) = frame.bytes.split_at(12);
-        let pushed = [[0x88, 0xa8, 0, 7], [0x81, 0, 0, 8], [0x81, 0, 0, 9]];
-        let bytes = [addresses, pushed[..tags].as_flattened(), rest];
-        sender.sendpacket(bytes.concat()).expect("sent");
+        let (kind, packet) = rest.split_at(2);
+        let is_v4 = kind == [8, 0];
+        let between = match wrapping {
+            Wrapping::Label if is_v4 => vec![0x88, 0x47, 0, 1, 0x31, 64],
+            Wrapping::Session if is_v4 => {
+                let [high, low] = u16::try_from(packet.len() + 2).expect("short").to_be_bytes();
+                vec![0x88, 0x64, 0x11, 0, 0, 7, high, low, 0, 0x21]
+            }
+            Wrapping::Tags(tags) => {
+                let pushed = [[0x88, 0xa8, 0, 7], [0x81, 0, 0, 8], [0x81, 0, 0, 9]];
+                [pushed[..tags].as_flattened(), kind].concat()
+            }
+            _ => kind.to_vec(),
+        };
+        sender.sendpacket([addresses, &between, packet].concat()).expect("sent");
     }
 }
 

@@ -1,5 +1,10 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+
+mod allocation;
+mod architecture;
+mod damage;
 mod dialogues;
 mod big;
 mod cli;
@@ -17,9 +22,11 @@ mod export_packets;
 #[cfg(feature = "parquet")]
 mod export_parquet;
 mod foreign;
+mod compare;
 mod own_captures;
 mod public_captures;
 mod run;
 mod talk;
 mod sandbox;
+mod service;
 mod tape;

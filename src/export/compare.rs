@@ -134,7 +134,7 @@ pub fn write_values(report: &ValueReport, out: &mut Vec<u8>) {
         [("before", report.before), ("after", report.after)].into_iter().enumerate()
     {
         separate(position, out);
-        let Counts { answers, without_body, partial, matched } = counts;
+        let Counts { answers, without_body, partial, matched, .. } = counts;
         let last = if name == "before" { "not_kept" } else { "matched" };
         let _ = write!(
             out,

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::query::compare::{
-    Change, Contrast, Counts, Decimal, Finding, Outcome, Quantity, Test, Value, ValueChange,
-    ValueReport,
+    Change, Contrast, Counts, Decimal, Example, Finding, Outcome, Quantity, Test, Value,
+    ValueChange, ValueReport,
 };
 use crate::query::group::{Key, Keys};
 use crate::query::latency::Row;
@@ -261,8 +261,10 @@ pub fn values(report: &ValueReport, style: Style) -> String {
             style.paint(Role::Faint, format!("    before {before}   after {after}"))
         );
     }
+    let has_bodies = !holds_none(report.before) && !holds_none(report.after);
     if report.changes.is_empty() && report.after.matched > 0 {
-        note(&mut out, "No difference beyond what always differs.");
+        let seen = if has_bodies { "No difference" } else { "No status differs" };
+        note(&mut out, &format!("{seen} beyond what always does."));
     }
     if !report.undecided.is_empty() {
         out.push('\n');
@@ -280,8 +282,6 @@ pub fn values(report: &ValueReport, style: Style) -> String {
     coverage(&mut out, report);
     out
 }
-
-use crate::query::compare::Example;
 
 /// `$.cart.total: off by 0.01 in 37 of 412 answers to POST /cart/promo`.
 #[must_use]
@@ -341,6 +341,11 @@ fn shown(value: Option<Value>) -> Option<String> {
     }
 }
 
+/// Whether no answer's body was kept, of those that had one.
+const fn holds_none(counts: Counts) -> bool {
+    counts.without_body > 0 && counts.without_body + counts.empty == counts.answers
+}
+
 /// What could be compared, and what could not.
 fn coverage(out: &mut String, report: &ValueReport) {
     let (before, after) = (report.before, report.after);
@@ -352,7 +357,6 @@ fn coverage(out: &mut String, report: &ValueReport) {
             units::counted(after.answers, "answer", "answers")
         ),
     );
-    let holds_none = |counts: Counts| counts.answers > 0 && counts.without_body == counts.answers;
     for (name, counts) in [("BEFORE", before), ("AFTER", after)] {
         if holds_none(counts) {
             note(out, &format!("{name} holds no bodies: capture with --bodies to compare values."));

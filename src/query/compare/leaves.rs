@@ -131,7 +131,10 @@ impl Default for Paths {
         for (path, name) in [(ROOT, "$"), (STATUS, "status"), (BODY, "body")] {
             paths.names.push(name.to_owned());
             paths.by_name.insert(name.to_owned(), path);
-            paths.nodes.push(Node { parent: path, name: path, hash: path.into() });
+            // A body is JSON or it is not: where one takes the place of the other, that is told
+            // once, as for what a place holds.
+            let parent = if path == BODY { ROOT } else { path };
+            paths.nodes.push(Node { parent, name: path, hash: path.into() });
         }
         paths
     }
@@ -315,7 +318,7 @@ impl<'a> Reader<'a, '_> {
                 let text = self.text()?;
                 Value::Text(self.paths.hash(&text), shape(&text))
             }
-            b'-' | b'0'..=b'9' => self.number()?,
+            b'-' | b'0'..=b'9' => self.number(),
             _ => self.word()?,
         };
         self.put(path, value);
@@ -338,15 +341,15 @@ impl<'a> Reader<'a, '_> {
         Some(value)
     }
 
-    fn number(&mut self) -> Option<Value> {
+    fn number(&mut self) -> Value {
         let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         let length = self.rest.iter().position(|byte| !is_part(byte)).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(length);
         self.rest = rest;
-        Some(match Decimal::parse(number) {
+        match Decimal::parse(number) {
             Some(decimal) => Value::Number(decimal),
             None => Value::LongNumber(self.paths.hash(number)),
-        })
+        }
     }
 
     /// Reads a string, its escapes undone; a lone surrogate is kept by its number.
