@@ -21,6 +21,9 @@ mod properties;
 mod export_curl;
 mod export_har;
 mod export_packets;
+#[cfg(feature = "parquet")]
+mod export_parquet;
+mod foreign;
 mod compare;
 mod own_captures;
 mod public_captures;

@@ -31,6 +31,11 @@ pub(crate) struct Cli {
         display_order = 900
     )]
     pub(crate) color: Color,
+
+    /// The format of access logs among the PATHs, as nginx or Apache has it (default: common or
+    /// combined, and behind it `$request_time` in seconds or %D in microseconds)
+    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
+    pub(crate) log_format: Option<String>,
 }
 
 const AFTER_HELP: &str = "\

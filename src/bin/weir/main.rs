@@ -46,7 +46,8 @@ fn main() -> ExitCode {
         }
     };
     terminal::choose(cli.color);
-    let result = match cli.command {
+    let chosen = open::choose_log_format(cli.log_format.as_deref());
+    let result = chosen.and_then(|()| match cli.command {
         Command::Capture(args) => capture::run(&args),
         Command::Latency(args) => latency::run(&args),
         Command::Compare(args) => compare::run(&args),
@@ -59,6 +60,6 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),
-    };
+    });
     exit::report(result)
 }
