@@ -149,3 +149,10 @@ pub const LISTED_BLOCKS_MAX: usize = 64;
 
 /// Exchanges that are told where the beginning of an id stands for several.
 pub const ID_CANDIDATES_MAX: usize = 20;
+
+/// Bytes that were missing for less than this were overtaken by others, not lost and sent again,
+/// in nanoseconds: less than any retransmission timer, more than queues of one path differ.
+pub const OVERTAKING_NS: u64 = 3_000_000;
+
+/// Most rows of time in one answer (`--every`); more would be no answer but another capture.
+pub const INTERVALS_MAX: usize = 10_000;

@@ -11,11 +11,12 @@ use std::collections::VecDeque;
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
 use crate::exchange::pending::{Circumstances, Part, Pending};
-use crate::exchange::{ConnectionKey, Exchange, Policy, State};
+use crate::exchange::{ConnectionKey, Exchange, Loss, Policy, State};
 use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
 use crate::ledger::Ledger;
 use crate::limits::PENDING_REQUESTS_MAX;
+use crate::tcp::{Absence, Path};
 use crate::time::Timestamp;
 
 /// What the conversations of a worker share.
@@ -42,6 +43,7 @@ pub(super) struct Around<'a, 'd> {
     pub(super) connect_ns: Option<u64>,
     pub(super) is_one_sided: bool,
     pub(super) is_mid_stream: bool,
+    pub(super) path: &'a Path,
 }
 
 /// The response that is under way.
@@ -85,6 +87,12 @@ pub(super) struct Book {
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
+    /// What of the gap under way no body has taken.
+    gap: Loss,
+    /// Lost outside of bodies since the message before, in requests and in responses.
+    unplaced: [Loss; 2],
+    /// Whether a request is proven to have been lost whole since the last one that was seen.
+    swallowed: bool,
 }
 
 impl Book {
@@ -99,6 +107,31 @@ impl Book {
     /// Notes bytes of the requests that were never captured.
     pub(super) const fn request_gap(&mut self, offset: u64, len: u64) {
         self.request_gap = (offset, offset.saturating_add(len));
+    }
+
+    /// Notes a gap that is about to be read.
+    pub(super) fn begin_gap(&mut self, part: Part, gap: Loss, absence: Absence) {
+        self.gap = gap;
+        if absence == Absence::Cut
+            && let Some(exchange) = self.under_way(part)
+        {
+            exchange.note(Anomaly::CutFrames);
+        }
+    }
+
+    /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
+    /// that it began where a message ends, so that the next one was lost with its first byte.
+    pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
+        let rest = std::mem::take(&mut self.gap);
+        if let Some(unplaced) = self.unplaced.get_mut(part as usize) {
+            unplaced.add(rest);
+        }
+        // The shortest request line with its blank line has 18 bytes.
+        self.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
+    }
+
+    fn take_unplaced(&mut self, part: Part) -> Loss {
+        self.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes that the place in the responses is not known any more.
@@ -166,6 +199,8 @@ impl Book {
     pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let mut request = self.open(around);
         request.request_head(head, around.desk.policy);
+        request.evidence().before_request = self.take_unplaced(Part::Request);
+        request.evidence().missing_before = std::mem::take(&mut self.swallowed).into();
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
         }
@@ -189,9 +224,16 @@ impl Book {
         }
     }
 
-    pub(super) fn body_gap(&mut self, part: Part) {
+    pub(super) fn body_gap(&mut self, part: Part, len: u64) {
+        let lost = self.gap.take(len);
         if let Some(exchange) = self.under_way(part) {
             exchange.note(part.gap());
+            let evidence = exchange.evidence();
+            let place = match part {
+                Part::Request => &mut evidence.request,
+                Part::Response => &mut evidence.response,
+            };
+            place.add(lost);
         }
     }
 
@@ -233,9 +275,11 @@ impl Book {
             Answered::Nobody => 0,
             Answered::Ambiguous(last) => last + 1,
         };
+        let lost = self.take_unplaced(Part::Response);
         for mut request in self.pending.drain(..given_up).collect::<Vec<_>>() {
             if !request.is_response_over() {
                 request.note(Anomaly::GapInResponse);
+                request.evidence().response.add(lost);
                 if answered != Answered::Pending(given_up) {
                     request.note(Anomaly::AmbiguousPair);
                 }
@@ -244,12 +288,17 @@ impl Book {
         }
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
+            request.evidence().before_response = lost;
             request.note_early(head.acknowledged);
             self.responding = Responding::ToRequest;
             return;
         }
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
+        orphan.evidence().before_response = lost;
+        // The request that was lost is this one's.
+        orphan.evidence().before_request = self.take_unplaced(Part::Request);
+        self.swallowed = false;
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -303,6 +352,7 @@ impl Book {
             let Some(mut request) = self.pending.pop_front() else { return };
             if !request.is_response_over() {
                 request.note(Anomaly::ClosedEarly);
+                self.note_unplaced(&mut request);
             }
             self.emit(request, State::Unanswered, at, around);
         }
@@ -321,7 +371,17 @@ impl Book {
             if let Some(anomaly) = anomaly {
                 exchange.note(anomaly);
             }
+            self.note_unplaced(&mut exchange);
             self.emit(exchange, unfinished, at, around);
+        }
+    }
+
+    /// Notes what was lost where the response of an exchange without one had to be.
+    fn note_unplaced(&self, exchange: &mut Pending) {
+        let [_, lost] = self.unplaced;
+        if exchange.facts().response.is_none() && !lost.is_none() {
+            exchange.evidence().response = lost;
+            exchange.note(Anomaly::GapInResponse);
         }
     }
 
@@ -350,6 +410,7 @@ impl Book {
         };
         let mut exchange = around.desk.pool.pop().unwrap_or_default();
         exchange.begin(connection, self.index);
+        exchange.depart(around.path);
         if self.index == 0 && around.is_mid_stream {
             exchange.note(Anomaly::MidStream);
         }
@@ -382,6 +443,7 @@ impl Book {
             exchange.note(Anomaly::OneSided);
         }
         exchange.close(unfinished, at, about);
+        exchange.arrive(around.path, around.client);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
         let desk = &mut *around.desk;
         let exchanges = &mut desk.ledger.exchanges;

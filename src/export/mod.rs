@@ -5,3 +5,4 @@ pub mod json;
 pub mod jsonl;
 pub mod latency;
 pub mod ledger;
+pub mod why;

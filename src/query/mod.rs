@@ -8,6 +8,7 @@ pub mod quantity;
 pub mod scan;
 pub mod span;
 pub mod text;
+pub mod why;
 
 pub use crate::segment::Metric;
 pub use filter::{Filter, FilterError};

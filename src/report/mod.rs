@@ -6,9 +6,11 @@ pub mod histogram;
 pub mod ledger;
 pub mod list;
 mod pretty;
+pub mod reasons;
 pub mod style;
 pub mod table;
 pub mod units;
+pub mod why;
 
 pub use escape::escaped;
 pub use style::Style;

@@ -1,10 +1,12 @@
 //! Packets of a connection put in order: data, gaps and ends of each direction (RFC 9293).
 
 mod connection;
+mod path;
 mod reassembler;
 mod seq;
 
 pub use connection::{Connection, Outlet, Sink, Verdict};
+pub use path::Path;
 pub use seq::Seq;
 
 use crate::time::Timestamp;
@@ -20,6 +22,11 @@ pub enum StreamEvent<'a> {
         len: u64,
         /// Position of the first of them in its stream.
         offset: u64,
+        /// How many of them, from the first on, the receiver had acknowledged by then: those
+        /// arrived, and only the capture has not seen them.
+        acknowledged: u64,
+        /// Why they are absent.
+        absence: Absence,
         /// When their absence was certain (never earlier than the bytes before them).
         at: Timestamp,
     },
@@ -33,6 +40,15 @@ pub enum StreamEvent<'a> {
         /// When.
         at: Timestamp,
     },
+}
+
+/// Why bytes were never captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// No packet with them was seen.
+    Unseen,
+    /// Their frame was seen, and cut by the snap length before them.
+    Cut,
 }
 
 /// A run of stream bytes that one packet carried first.

@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Latency(LatencyArgs),
     List(ListArgs),
     Show(ShowArgs),
+    Why(WhyArgs),
     Info(InfoArgs),
     Verify(VerifyArgs),
     Export(ExportArgs),
@@ -209,6 +210,27 @@ pub(crate) struct ShowArgs {
     /// Do not redact what is read from captures on the spot
     #[arg(long)]
     pub(crate) keep_secrets: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What was not seen of an exchange, and how that is known
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For an exchange that is not complete, or that bytes were lost of: which bytes were never captured,
+whether their receiver acknowledged them (then they arrived, and the capture lost them), what ended
+the connection, and what came before and after on it.
+
+Examples:
+  weir list segments --where 'state != complete'
+  weir why segments 7k3mq0
+  weir why trace.pcap 7k3mq0x9t2hv4b6c --json")]
+pub(crate) struct WhyArgs {
+    /// Captures, segments or directories of segments, then the exchange's id or a unique prefix
+    #[arg(value_name = "PATH... ID", required = true, num_args = 2..)]
+    pub(crate) paths_and_id: Vec<PathBuf>,
 
     /// Print JSON
     #[arg(long)]
