@@ -4,12 +4,45 @@ use super::json;
 use crate::query::group::{Key, Keys};
 use crate::query::latency::{PERCENTILES, Percentile, Row};
 use crate::segment::Metric;
+use crate::time::Timestamp;
 
 /// Appends one group as one line of JSON, line end included. What is not known is null: the
 /// value of a key that the exchanges have not, times where none is complete, the upper end of an
 /// interval that is open.
 pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"by\":{");
+    out.extend_from_slice(b"{");
+    write_inside(keys, metric, row, out);
+}
+
+/// Appends one interval of a group as one line of JSON: the fields of [`write_row`] after those
+/// of the interval, of which `until` is the first instant outside.
+pub fn write_interval(
+    (keys, metric): (&Keys, Metric),
+    (from, until): (Timestamp, Timestamp),
+    row: &Row,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"from\":");
+    json::timestamp(out, from);
+    out.extend_from_slice(b",\"until\":");
+    json::timestamp(out, until);
+    out.push(b',');
+    write_inside(keys, metric, row, out);
+}
+
+fn write_inside(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
+    write_values(keys, row, out);
+    out.extend_from_slice(b",\"metric\":\"");
+    out.extend_from_slice(metric.name().as_bytes());
+    out.push(b'"');
+    write_counts(row, out);
+    write_percentiles(&row.percentiles, out);
+    out.extend_from_slice(b"}\n");
+}
+
+/// Appends the values of a group: `"by":{..}`.
+pub(super) fn write_values(keys: &Keys, row: &Row, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"by\":{");
     for (position, (key, value)) in keys.as_slice().iter().zip(&row.values).enumerate() {
         if position > 0 {
             out.push(b',');
@@ -25,9 +58,10 @@ pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
             None => out.extend_from_slice(b"null"),
         }
     }
-    out.extend_from_slice(b"},\"metric\":\"");
-    out.extend_from_slice(metric.name().as_bytes());
-    out.push(b'"');
+    out.push(b'}');
+}
+
+fn write_counts(row: &Row, out: &mut Vec<u8>) {
     let counts: [(&[u8], u64); 7] = [
         (b",\"count\":", row.count),
         (b",\"errors\":", row.errors),
@@ -50,8 +84,6 @@ pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
         out.extend_from_slice(key);
         json::optional_number(out, ns);
     }
-    write_percentiles(&row.percentiles, out);
-    out.extend_from_slice(b"}\n");
 }
 
 fn write_percentiles(percentiles: &[Percentile; PERCENTILES.len()], out: &mut Vec<u8>) {

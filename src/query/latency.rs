@@ -10,9 +10,44 @@ use crate::query::confidence::Sample;
 use crate::query::group::{Key, Keys, Values};
 use crate::query::text::{ExchangeText, Text};
 use crate::segment::{GroupStats, Latencies, Metric, Summary};
+use crate::time::Timestamp;
 
 /// The percentiles that are told: name, and how many of 1000 exchanges are not slower.
 pub const PERCENTILES: [(&str, u64); 4] = [("50", 500), ("90", 900), ("99", 990), ("99.9", 999)];
+
+/// What collects exchanges for an answer, one by one or from the summaries of segments.
+pub trait Collector {
+    /// Whether the summary of a segment whose exchanges start between `first` and `last` can be
+    /// taken instead of its exchanges.
+    fn takes_summary(&self, first: Timestamp, last: Timestamp) -> bool;
+
+    /// Adds everything that the summary of such a segment holds.
+    fn summary(&mut self, first: Timestamp, summary: &Summary);
+
+    /// Adds one exchange by its numbers and its text.
+    fn facts(&mut self, facts: &Facts, text: &mut dyn Text);
+
+    /// Adds everything of `other`, which was made for the same question.
+    fn merge(&mut self, other: &Self);
+}
+
+impl Collector for Latency {
+    fn takes_summary(&self, _: Timestamp, _: Timestamp) -> bool {
+        self.takes_summaries()
+    }
+
+    fn summary(&mut self, _: Timestamp, summary: &Summary) {
+        self.record_summary(summary);
+    }
+
+    fn facts(&mut self, facts: &Facts, text: &mut dyn Text) {
+        self.record_facts(facts, text);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Self::merge(self, other);
+    }
+}
 
 /// Collects the times of exchanges by group. The answer depends on neither the order of recording
 /// nor on how the exchanges were spread over segments.

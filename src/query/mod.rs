@@ -6,6 +6,7 @@ pub mod group;
 pub mod latency;
 pub mod quantity;
 pub mod scan;
+pub mod series;
 pub mod span;
 pub mod text;
 pub mod why;

@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod list;
 mod pretty;
 pub mod reasons;
+pub mod series;
 pub mod style;
 pub mod table;
 pub mod units;

@@ -158,20 +158,25 @@ Examples:
   weir latency trace.pcap
   weir latency segments --by host,route --where 'method = POST'
   weir latency segments --metric wait --since -15m
-  weir latency trace.pcap --by request.header.x-tenant --json")]
+  weir latency trace.pcap --by request.header.x-tenant --json
+  weir latency segments --every 1m --since -1h    over time, with a plot of p99")]
 pub(crate) struct LatencyArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Group by: server, client, host, method, route, path, status, class, state, connection,
-    /// request.header.NAME, response.header.NAME; several with commas
+    /// request.header.NAME, response.header.NAME; several with commas; or none
     #[arg(long, value_name = "KEYS", default_value = "route")]
     pub(crate) by: String,
 
     /// Which phase: total, wait, blocked, send, receive, connect
     #[arg(long, value_name = "M", default_value = "total")]
     pub(crate) metric: String,
+
+    /// A row an interval: 1s, 1m, 1h; intervals begin at whole multiples in UTC
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) every: Option<u64>,
 
     #[command(flatten)]
     pub(crate) which: Which,
@@ -372,6 +377,11 @@ fn rotation(text: &str) -> Result<Rotation, String> {
         }
     }
     Ok(rotation)
+}
+
+fn duration(text: &str) -> Result<u64, String> {
+    let ns = quantity::duration_ns(text).filter(|&ns| ns > 0);
+    ns.ok_or_else(|| format!("`{text}` is no duration: write 500ms, 10s, 1m or 1h"))
 }
 
 fn size_bytes(text: &str) -> Result<u64, String> {
