@@ -1,6 +1,7 @@
 //! Answers for programs: JSON Lines and the other formats.
 
 pub mod content;
+pub mod hdr;
 pub mod json;
 pub mod jsonl;
 pub mod latency;

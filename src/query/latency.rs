@@ -22,7 +22,7 @@ pub trait Collector {
     fn takes_summary(&self, first: Timestamp, last: Timestamp) -> bool;
 
     /// Adds everything that the summary of such a segment holds.
-    fn summary(&mut self, first: Timestamp, summary: &Summary);
+    fn summary(&mut self, span: (Timestamp, Timestamp), summary: &Summary);
 
     /// Adds one exchange by its numbers and its text.
     fn facts(&mut self, facts: &Facts, text: &mut dyn Text);
@@ -36,7 +36,7 @@ impl Collector for Latency {
         self.takes_summaries()
     }
 
-    fn summary(&mut self, _: Timestamp, summary: &Summary) {
+    fn summary(&mut self, _: (Timestamp, Timestamp), summary: &Summary) {
         self.record_summary(summary);
     }
 

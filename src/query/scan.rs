@@ -218,7 +218,7 @@ pub fn latency<C: Collector>(
             let exchanges: u64 =
                 segment.blocks().iter().map(|block| u64::from(block.exchanges)).sum();
             scanned.matched += exchanges;
-            collector.summary(first, &segment.summary()?);
+            collector.summary((first, last), &segment.summary()?);
             continue;
         }
         let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {

@@ -18,6 +18,8 @@ pub struct Series {
     empty: Latency,
     intervals: BTreeMap<i64, Latency>,
     is_overfull: bool,
+    /// The earliest and the latest start.
+    span: Option<(Timestamp, Timestamp)>,
 }
 
 /// The rows of one group, one an interval, in the order of time.
@@ -38,6 +40,7 @@ impl Series {
             empty: Latency::new(keys, metric),
             intervals: BTreeMap::new(),
             is_overfull: false,
+            span: None,
         }
     }
 
@@ -63,6 +66,17 @@ impl Series {
     #[must_use]
     pub const fn is_overfull(&self) -> bool {
         self.is_overfull
+    }
+
+    /// The earliest and the latest start of its exchanges; `None` where there is none.
+    #[must_use]
+    pub const fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        self.span
+    }
+
+    fn reach(&mut self, first: Timestamp, last: Timestamp) {
+        let (earliest, latest) = self.span.unwrap_or((first, last));
+        self.span = Some((earliest.min(first), latest.max(last)));
     }
 
     /// When the interval of an instant begins.
@@ -120,13 +134,15 @@ impl Collector for Series {
         self.empty.takes_summaries() && self.begin(first) == self.begin(last)
     }
 
-    fn summary(&mut self, first: Timestamp, summary: &Summary) {
+    fn summary(&mut self, (first, last): (Timestamp, Timestamp), summary: &Summary) {
+        self.reach(first, last);
         if let Some(interval) = self.interval(first) {
             interval.record_summary(summary);
         }
     }
 
     fn facts(&mut self, facts: &Facts, text: &mut dyn Text) {
+        self.reach(facts.start, facts.start);
         if let Some(interval) = self.interval(facts.start) {
             interval.record_facts(facts, text);
         }
@@ -134,6 +150,9 @@ impl Collector for Series {
 
     fn merge(&mut self, other: &Self) {
         self.is_overfull |= other.is_overfull;
+        if let Some((first, last)) = other.span {
+            self.reach(first, last);
+        }
         for (&begin, latency) in &other.intervals {
             if let Some(interval) = self.interval(Timestamp::from_nanos(begin)) {
                 interval.merge(latency);

@@ -288,7 +288,10 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  weir export segments --format jsonl -o exchanges.jsonl")]
+  weir export segments --format jsonl -o exchanges.jsonl
+  weir export segments --format hgrm -o total.hgrm         percentiles for HdrHistogram's plotter
+  weir export segments --format hgrm --by route -o DIR     a file a route
+  weir export segments --format hlog --every 1m -o all.hlog")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
@@ -302,6 +305,18 @@ pub(crate) struct ExportArgs {
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
 
+    /// hgrm, hlog: group by these keys [default: none for hgrm, route for hlog]
+    #[arg(long, value_name = "KEYS")]
+    pub(crate) by: Option<String>,
+
+    /// hgrm, hlog: which phase: total, wait, blocked, send, receive, connect
+    #[arg(long, value_name = "M", default_value = "total")]
+    pub(crate) metric: String,
+
+    /// hlog: a line an interval of this length [default: all of the time]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) every: Option<u64>,
+
     #[command(flatten)]
     pub(crate) which: Which,
 }
@@ -311,6 +326,10 @@ pub(crate) struct ExportArgs {
 pub(crate) enum ExportFormat {
     /// JSON Lines: one exchange a line, as `weir list --json` prints it
     Jsonl,
+    /// Percentile distribution of HdrHistogram's tools, in milliseconds
+    Hgrm,
+    /// Interval log of HdrHistogram's tools (version 1.3), tagged by group
+    Hlog,
 }
 
 /// Completions for a shell, on standard output

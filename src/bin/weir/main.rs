@@ -5,6 +5,7 @@ mod capture;
 mod completions;
 mod exit;
 mod export;
+mod histograms;
 mod info;
 mod interrupt;
 mod latency;
