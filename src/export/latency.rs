@@ -1,7 +1,7 @@
 //! Percentiles as JSON: a line a group.
 
 use super::json;
-use crate::query::group::{Key, Keys};
+use crate::query::group::{Key, Keys, Values};
 use crate::query::latency::{PERCENTILES, Percentile, Row};
 use crate::segment::Metric;
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ pub fn write_interval(
 }
 
 fn write_inside(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
-    write_values(keys, row, out);
+    write_values(keys, &row.values, out);
     out.extend_from_slice(b",\"metric\":\"");
     out.extend_from_slice(metric.name().as_bytes());
     out.push(b'"');
@@ -41,9 +41,9 @@ fn write_inside(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
 }
 
 /// Appends the values of a group: `"by":{..}`.
-pub(super) fn write_values(keys: &Keys, row: &Row, out: &mut Vec<u8>) {
+pub(super) fn write_values(keys: &Keys, values: &Values, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"by\":{");
-    for (position, (key, value)) in keys.as_slice().iter().zip(&row.values).enumerate() {
+    for (position, (key, value)) in keys.as_slice().iter().zip(values).enumerate() {
         if position > 0 {
             out.push(b',');
         }

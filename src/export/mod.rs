@@ -6,4 +6,5 @@ pub mod json;
 pub mod jsonl;
 pub mod latency;
 pub mod ledger;
+pub mod phases;
 pub mod why;

@@ -55,7 +55,7 @@ impl Collector for Latency {
 pub struct Latency {
     keys: Keys,
     metric: Metric,
-    groups: Groups,
+    groups: Groups<Tally>,
     summary: Summary,
     encoded: Vec<u8>,
 }
@@ -118,12 +118,7 @@ impl Latency {
     /// Adds everything of `other`, which has the same keys and the same metric.
     pub fn merge(&mut self, other: &Self) {
         self.summary.merge(&other.summary);
-        for (encoded, tally) in &other.groups.kept {
-            self.groups.place(encoded).merge(tally);
-        }
-        if let Some(tally) = &other.groups.other {
-            self.groups.other.get_or_insert_default().merge(tally);
-        }
+        self.groups.merge(&other.groups);
     }
 
     /// The groups, those with the most complete exchanges first, ties by their values.
@@ -162,7 +157,7 @@ impl Latency {
     }
 
     /// The groups recorded one by one, and those of the summary.
-    fn all_groups(&self) -> Groups {
+    fn all_groups(&self) -> Groups<Tally> {
         let mut groups = self.groups.clone();
         let mut encoded = Vec::new();
         for (key, stats) in self.summary.groups() {
@@ -212,15 +207,30 @@ fn may_be(values: &Values, others: &Values, unknown: &[bool]) -> bool {
 /// to `other`. The first ones of a whole are among the first ones of every part of it, so that
 /// neither the order of recording nor that of merging matters.
 #[derive(Clone, Debug, Default)]
-struct Groups {
-    kept: HashMap<Vec<u8>, Tally, RandomState>,
+pub(crate) struct Groups<T> {
+    pub(crate) kept: HashMap<Vec<u8>, T, RandomState>,
     /// The last key of `kept` where that is full.
     last: Option<Vec<u8>>,
-    other: Option<Box<Tally>>,
+    pub(crate) other: Option<Box<T>>,
 }
 
-impl Groups {
-    fn place(&mut self, key: &[u8]) -> &mut Tally {
+/// What can take another of its kind in.
+pub(crate) trait Merge {
+    /// Adds everything of `other`.
+    fn merge(&mut self, other: &Self);
+}
+
+impl<T: Merge + Default> Groups<T> {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (encoded, tally) in &other.kept {
+            self.place(encoded).merge(tally);
+        }
+        if let Some(tally) = &other.other {
+            self.other.get_or_insert_default().merge(tally);
+        }
+    }
+
+    pub(crate) fn place(&mut self, key: &[u8]) -> &mut T {
         if self.kept.len() >= GROUPS_MAX && !self.kept.contains_key(key) {
             let order = |key: &[u8]| (key.len(), key.to_vec());
             let last = self.last.take();
@@ -236,7 +246,7 @@ impl Groups {
             }
         }
         if !self.kept.contains_key(key) {
-            self.kept.insert(key.to_vec(), Tally::default());
+            self.kept.insert(key.to_vec(), T::default());
         }
         // The key was put there a line above; `other` never is asked for.
         match self.kept.get_mut(key) {
@@ -284,7 +294,9 @@ impl Tally {
         self.orphans += stats.state(State::Orphan);
         self.latencies.merge(stats.latencies(metric));
     }
+}
 
+impl Merge for Tally {
     fn merge(&mut self, other: &Self) {
         self.errors += other.errors;
         self.unanswered += other.unanswered;

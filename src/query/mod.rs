@@ -4,6 +4,7 @@ pub mod confidence;
 pub mod filter;
 pub mod group;
 pub mod latency;
+pub mod phases;
 pub mod quantity;
 pub mod scan;
 pub mod series;

@@ -5,6 +5,7 @@ pub mod escape;
 pub mod histogram;
 pub mod ledger;
 pub mod list;
+pub mod phases;
 mod pretty;
 pub mod reasons;
 pub mod series;

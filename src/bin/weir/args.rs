@@ -159,7 +159,8 @@ Examples:
   weir latency segments --by host,route --where 'method = POST'
   weir latency segments --metric wait --since -15m
   weir latency trace.pcap --by request.header.x-tenant --json
-  weir latency segments --every 1m --since -1h    over time, with a plot of p99")]
+  weir latency segments --every 1m --since -1h    over time, with a plot of p99
+  weir latency segments --phases                  what the slow ones spend their time on")]
 pub(crate) struct LatencyArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
@@ -177,6 +178,10 @@ pub(crate) struct LatencyArgs {
     /// A row an interval: 1s, 1m, 1h; intervals begin at whole multiples in UTC
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) every: Option<u64>,
+
+    /// Where the time is spent, phase by phase: around the median, and from p99 on
+    #[arg(long, conflicts_with_all = ["every", "metric"])]
+    pub(crate) phases: bool,
 
     #[command(flatten)]
     pub(crate) which: Which,

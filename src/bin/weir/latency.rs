@@ -8,6 +8,7 @@ use weir::export;
 use weir::pipeline::Output;
 use weir::query::group::Keys;
 use weir::query::latency::{Collector, Latency};
+use weir::query::phases::Phases;
 use weir::query::scan::{self, Question};
 use weir::query::series::Series;
 use weir::query::{ExchangeText, Metric};
@@ -44,6 +45,11 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let keys = keys(&args.by)?;
     let metric = metric(&args.metric)?;
     let subject = Subject::look(&args.paths)?;
+    if args.phases {
+        let (phases, exit) = collect(&subject, &args.which, &keys, Phases::new(keys.clone()))?;
+        print_phases(args, &phases)?;
+        return Ok(exit);
+    }
     if let Some(every_ns) = args.every {
         let series = Series::new(keys.clone(), metric, every_ns);
         let (series, exit) = collect(&subject, &args.which, &keys, series)?;
@@ -163,6 +169,24 @@ fn print_series(args: &LatencyArgs, series: &Series) -> Result<()> {
         }
     } else {
         let text = report::series::series(series, terminal::width(), terminal::style());
+        out.write_all(text.as_bytes())?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn print_phases(args: &LatencyArgs, phases: &Phases) -> Result<()> {
+    let mut out = terminal::output();
+    if args.which.json {
+        let mut line = Vec::new();
+        let vantage = phases.vantage();
+        for row in phases.rows() {
+            line.clear();
+            export::phases::write_row(phases.keys(), &row, vantage, &mut line);
+            out.write_all(&line)?;
+        }
+    } else {
+        let text = report::phases::phases(phases, terminal::width(), terminal::style());
         out.write_all(text.as_bytes())?;
     }
     out.flush()?;
