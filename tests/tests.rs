@@ -4,3 +4,4 @@ mod hdr_readers;
 mod own_captures;
 mod public_captures;
 mod run;
+mod simulation;

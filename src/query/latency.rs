@@ -171,15 +171,26 @@ impl Latency {
     }
 
     /// Per row: exchanges counted in other rows that may belong to it. The route of an orphan is
-    /// unknown, so it may be of any; so is the status of an exchange without a response.
+    /// unknown, so it may be of any; so is the status of an exchange without a response, and both
+    /// of one of which nothing was seen.
     fn strangers(&self, rows: &[(Values, Tally)]) -> Vec<u64> {
         let keys = self.keys.as_slice();
         let orphans: Vec<bool> = keys.iter().map(Key::is_of_request).collect();
         let censored: Vec<bool> = keys.iter().map(Key::is_of_response).collect();
+        let neither: Vec<bool> =
+            orphans.iter().zip(&censored).map(|(one, other)| *one || *other).collect();
         let mut strangers = vec![0_u64; rows.len()];
         for (from, (values, tally)) in rows.iter().enumerate() {
-            let kinds = [(&orphans, tally.orphans), (&censored, tally.unanswered + tally.open)];
-            for (unknown, count) in kinds.into_iter().filter(|(_, count)| *count > 0) {
+            let mut unseen = values.clone();
+            for (value, _) in unseen.iter_mut().zip(&neither).filter(|(_, neither)| **neither) {
+                *value = None;
+            }
+            let kinds = [
+                (values, &orphans, tally.orphans),
+                (values, &censored, tally.unanswered + tally.open),
+                (&unseen, &neither, tally.missing_before),
+            ];
+            for (values, unknown, count) in kinds.into_iter().filter(|(.., count)| *count > 0) {
                 for (to, (others, _)) in rows.iter().enumerate().filter(|(to, _)| *to != from) {
                     if let Some(place) = strangers.get_mut(to)
                         && may_be(values, others, unknown)
@@ -265,12 +276,14 @@ struct Tally {
     truncated: u64,
     suspect: u64,
     orphans: u64,
+    missing_before: u64,
     latencies: Latencies,
 }
 
 impl Tally {
     fn record(&mut self, facts: &Facts, metric: Metric) {
         self.errors += u64::from(facts.status >= 500);
+        self.missing_before += u64::from(facts.evidence.missing_before);
         match facts.state {
             State::Complete => {
                 self.suspect += u64::from(facts.anomalies.is_suspect());
@@ -292,6 +305,7 @@ impl Tally {
         self.truncated += stats.state(State::Truncated);
         self.suspect += stats.suspect;
         self.orphans += stats.state(State::Orphan);
+        self.missing_before += stats.missing_before;
         self.latencies.merge(stats.latencies(metric));
     }
 }
@@ -304,6 +318,7 @@ impl Merge for Tally {
         self.truncated += other.truncated;
         self.suspect += other.suspect;
         self.orphans += other.orphans;
+        self.missing_before += other.missing_before;
         self.latencies.merge(&other.latencies);
     }
 }
@@ -329,8 +344,9 @@ pub struct Row {
     /// Responses of this group whose requests were never seen.
     pub orphans: u64,
     /// Exchanges that are proven to have been, of this group or possibly of it, whose times were
-    /// not seen: its orphans; and orphans, unanswered and open exchanges of other groups, where
-    /// the part that would tell their group was not seen.
+    /// not seen: its orphans; orphans, unanswered and open exchanges of other groups, where the
+    /// part that would tell their group was not seen; and those of which neither message was
+    /// seen, but a gap that begins where a request ends.
     pub missing: u64,
     /// The smallest time, exact; `None` where `count` is 0.
     pub min_ns: Option<u64>,
@@ -357,7 +373,16 @@ pub struct Percentile {
 
 impl Row {
     fn new(values: Values, tally: Tally, strangers: u64) -> Self {
-        let Tally { errors, unanswered, open, truncated, suspect, orphans, latencies } = tally;
+        let Tally {
+            errors,
+            unanswered,
+            open,
+            truncated,
+            suspect,
+            orphans,
+            missing_before,
+            latencies,
+        } = tally;
         let count = latencies.count();
         let some = |ns: u64| (count > 0).then_some(ns);
         let mut row = Self {
@@ -369,7 +394,7 @@ impl Row {
             truncated,
             suspect: suspect.min(count),
             orphans,
-            missing: orphans.saturating_add(strangers),
+            missing: orphans.saturating_add(missing_before).saturating_add(strangers),
             min_ns: some(latencies.min()),
             mean_ns: some(latencies.mean()),
             max_ns: some(latencies.max()),
