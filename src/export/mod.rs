@@ -2,6 +2,7 @@
 
 pub mod content;
 pub mod hdr;
+pub mod inflight;
 pub mod json;
 pub mod jsonl;
 pub mod latency;

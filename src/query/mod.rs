@@ -3,6 +3,7 @@
 pub mod confidence;
 pub mod filter;
 pub mod group;
+pub mod inflight;
 pub mod latency;
 pub mod phases;
 pub mod quantity;

@@ -3,6 +3,7 @@
 pub mod detail;
 pub mod escape;
 pub mod histogram;
+pub mod inflight;
 pub mod ledger;
 pub mod list;
 pub mod phases;

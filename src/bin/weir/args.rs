@@ -160,7 +160,8 @@ Examples:
   weir latency segments --metric wait --since -15m
   weir latency trace.pcap --by request.header.x-tenant --json
   weir latency segments --every 1m --since -1h    over time, with a plot of p99
-  weir latency segments --phases                  what the slow ones spend their time on")]
+  weir latency segments --phases                  what the slow ones spend their time on
+  weir latency segments --in-flight --every 10s   how many are under way at a time")]
 pub(crate) struct LatencyArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
@@ -182,6 +183,10 @@ pub(crate) struct LatencyArgs {
     /// Where the time is spent, phase by phase: around the median, and from p99 on
     #[arg(long, conflicts_with_all = ["every", "metric"])]
     pub(crate) phases: bool,
+
+    /// How many exchanges are under way, Little's law, and a model of callers that do not wait
+    #[arg(long, conflicts_with_all = ["phases", "metric", "by"])]
+    pub(crate) in_flight: bool,
 
     #[command(flatten)]
     pub(crate) which: Which,

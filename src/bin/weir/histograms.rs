@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use weir::export::hdr;
 use weir::query::latency::{Latency, Row};
 use weir::query::series::Series;
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
-use crate::latency::{collect, keys, metric};
+use crate::latency::{check_intervals, collect, keys, metric};
 use crate::open::Subject;
 use crate::terminal;
 
@@ -26,12 +26,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         let keys = keys(args.by.as_deref().unwrap_or("route"))?;
         let series = Series::new(keys.clone(), metric, args.every.unwrap_or(u64::MAX));
         let (series, exit) = collect(&subject, &args.which, &keys, series)?;
-        if series.is_overfull() {
-            bail!(
-                "--every gives more than {} intervals: take a longer one",
-                weir::limits::INTERVALS_MAX
-            );
-        }
+        check_intervals(series.is_overfull())?;
         write(args.output.as_deref(), |out| hdr::write_hlog(&series, out))?;
         return Ok(exit);
     }

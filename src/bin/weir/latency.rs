@@ -7,6 +7,7 @@ use weir::exchange::{Exchange, Heads, Policy};
 use weir::export;
 use weir::pipeline::Output;
 use weir::query::group::Keys;
+use weir::query::inflight::InFlight;
 use weir::query::latency::{Collector, Latency};
 use weir::query::phases::Phases;
 use weir::query::scan::{self, Question};
@@ -48,6 +49,12 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     if args.phases {
         let (phases, exit) = collect(&subject, &args.which, &keys, Phases::new(keys.clone()))?;
         print_phases(args, &phases)?;
+        return Ok(exit);
+    }
+    if args.in_flight {
+        let empty = InFlight::new(args.every.unwrap_or(1_000_000_000));
+        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), empty)?;
+        print_in_flight(args, &in_flight)?;
         return Ok(exit);
     }
     if let Some(every_ns) = args.every {
@@ -148,13 +155,7 @@ fn print(args: &LatencyArgs, latency: &Latency) -> Result<()> {
 }
 
 fn print_series(args: &LatencyArgs, series: &Series) -> Result<()> {
-    if series.is_overfull() {
-        bail!(
-            "--every gives more than {} intervals: take a longer one, or less of the data with \
-             --since and --until",
-            weir::limits::INTERVALS_MAX
-        );
-    }
+    check_intervals(series.is_overfull())?;
     let mut out = terminal::output();
     if args.which.json {
         let mut line = Vec::new();
@@ -190,5 +191,31 @@ fn print_phases(args: &LatencyArgs, phases: &Phases) -> Result<()> {
         out.write_all(text.as_bytes())?;
     }
     out.flush()?;
+    Ok(())
+}
+
+fn print_in_flight(args: &LatencyArgs, in_flight: &InFlight) -> Result<()> {
+    check_intervals(in_flight.is_overfull())?;
+    let mut text = Vec::new();
+    if args.which.json {
+        export::inflight::write(in_flight, &mut text);
+    } else {
+        text = report::inflight::in_flight(in_flight, terminal::style()).into_bytes();
+    }
+    let mut out = terminal::output();
+    out.write_all(&text)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Fails where intervals were so many that some are left out.
+pub(crate) fn check_intervals(is_overfull: bool) -> Result<()> {
+    if is_overfull {
+        bail!(
+            "--every gives more than {} intervals: take a longer one, or less of the data with \
+             --since and --until",
+            weir::limits::INTERVALS_MAX
+        );
+    }
     Ok(())
 }
