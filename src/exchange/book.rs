@@ -87,8 +87,16 @@ pub(super) struct Book {
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
+    lost: Lost,
+}
+
+/// What is known of bytes that were never captured.
+#[derive(Debug, Default)]
+struct Lost {
     /// What of the gap under way no body has taken.
     gap: Loss,
+    /// Whether the gap under way is what the snap length cut off.
+    is_cut: bool,
     /// Lost outside of bodies since the message before, in requests and in responses.
     unplaced: [Loss; 2],
     /// Whether a request is proven to have been lost whole since the last one that was seen.
@@ -111,8 +119,9 @@ impl Book {
 
     /// Notes a gap that is about to be read.
     pub(super) fn begin_gap(&mut self, part: Part, gap: Loss, absence: Absence) {
-        self.gap = gap;
-        if absence == Absence::Cut
+        self.lost.gap = gap;
+        self.lost.is_cut = absence == Absence::Cut;
+        if self.lost.is_cut
             && let Some(exchange) = self.under_way(part)
         {
             exchange.note(Anomaly::CutFrames);
@@ -122,16 +131,16 @@ impl Book {
     /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
     /// that it began where a message ends, so that the next one was lost with its first byte.
     pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
-        let rest = std::mem::take(&mut self.gap);
-        if let Some(unplaced) = self.unplaced.get_mut(part as usize) {
+        let rest = std::mem::take(&mut self.lost.gap);
+        if let Some(unplaced) = self.lost.unplaced.get_mut(part as usize) {
             unplaced.add(rest);
         }
         // The shortest request line with its blank line has 18 bytes.
-        self.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
+        self.lost.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
     }
 
     fn take_unplaced(&mut self, part: Part) -> Loss {
-        self.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
+        self.lost.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes that the place in the responses is not known any more.
@@ -199,8 +208,11 @@ impl Book {
     pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let mut request = self.open(around);
         request.request_head(head, around.desk.policy);
+        if !self.lost.gap.is_none() && self.lost.is_cut {
+            request.note(Anomaly::CutFrames);
+        }
         request.evidence().before_request = self.take_unplaced(Part::Request);
-        request.evidence().missing_before = std::mem::take(&mut self.swallowed).into();
+        request.evidence().missing_before = std::mem::take(&mut self.lost.swallowed).into();
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
         }
@@ -225,7 +237,7 @@ impl Book {
     }
 
     pub(super) fn body_gap(&mut self, part: Part, len: u64) {
-        let lost = self.gap.take(len);
+        let lost = self.lost.gap.take(len);
         if let Some(exchange) = self.under_way(part) {
             exchange.note(part.gap());
             let evidence = exchange.evidence();
@@ -289,6 +301,9 @@ impl Book {
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
             request.evidence().before_response = lost;
+            if !self.lost.gap.is_none() && self.lost.is_cut {
+                request.note(Anomaly::CutFrames);
+            }
             request.note_early(head.acknowledged);
             self.responding = Responding::ToRequest;
             return;
@@ -298,7 +313,7 @@ impl Book {
         orphan.evidence().before_response = lost;
         // The request that was lost is this one's.
         orphan.evidence().before_request = self.take_unplaced(Part::Request);
-        self.swallowed = false;
+        self.lost.swallowed = false;
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -378,7 +393,7 @@ impl Book {
 
     /// Notes what was lost where the response of an exchange without one had to be.
     fn note_unplaced(&self, exchange: &mut Pending) {
-        let [_, lost] = self.unplaced;
+        let [_, lost] = self.lost.unplaced;
         if exchange.facts().response.is_none() && !lost.is_none() {
             exchange.evidence().response = lost;
             exchange.note(Anomaly::GapInResponse);

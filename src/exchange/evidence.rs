@@ -108,13 +108,16 @@ impl Evidence {
     /// What [`counts`](Self::counts) gave, put together.
     #[must_use]
     pub fn of_counts(counts: [u64; 12], network: Network) -> Self {
-        let [a, b, c, d, e, f, g, h, missing, retransmissions, stalled_ns, drained_ns] = counts;
-        let loss = |bytes, acknowledged| Loss { bytes, acknowledged };
+        let [losses @ .., missing, retransmissions, stalled_ns, drained_ns] = counts;
+        let loss = |at: usize| {
+            let value = |at: usize| losses.get(at).copied().unwrap_or(0);
+            Loss { bytes: value(2 * at), acknowledged: value(2 * at + 1) }
+        };
         Self {
-            request: loss(a, b),
-            response: loss(c, d),
-            before_request: loss(e, f),
-            before_response: loss(g, h),
+            request: loss(0),
+            response: loss(1),
+            before_request: loss(2),
+            before_response: loss(3),
             missing_before: u32::try_from(missing).unwrap_or(u32::MAX),
             retransmissions: u32::try_from(retransmissions).unwrap_or(u32::MAX),
             stalled_ns,

@@ -259,6 +259,7 @@ impl Collector for InFlight {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_wrap, clippy::cast_precision_loss, reason = "small numbers")]
 mod tests {
     use proptest::prelude::*;
 

@@ -38,12 +38,11 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     }
     let (latency, exit) =
         collect(&subject, &args.which, &keys, Latency::new(keys.clone(), metric))?;
-    match args.output.as_deref().filter(|_| grouped) {
-        Some(dir) => write_each(dir, &latency.rows())?,
-        None => {
-            let whole = latency.whole();
-            write(args.output.as_deref(), |out| hdr::write_hgrm(&whole.latencies, out))?;
-        }
+    if let Some(dir) = args.output.as_deref().filter(|_| grouped) {
+        write_each(dir, &latency.rows())?;
+    } else {
+        let whole = latency.whole();
+        write(args.output.as_deref(), |out| hdr::write_hgrm(&whole.latencies, out))?;
     }
     Ok(exit)
 }

@@ -108,7 +108,7 @@ pub(crate) fn collect<C: Collector + Clone + Send>(
         return Ok((collector, opened.close(&scanned.damaged)?));
     }
     let question = asked.question(None);
-    direct(subject, &reading, &question, empty)
+    direct(subject, &reading, &question, &empty)
 }
 
 /// Answers without keeping what captures hold.
@@ -116,7 +116,7 @@ fn direct<C: Collector + Clone + Send>(
     subject: &Subject,
     reading: &Reading,
     question: &Question,
-    empty: C,
+    empty: &C,
 ) -> Result<(C, Exit)> {
     let mut collector = empty.clone();
     let store = Store::open(&subject.segments)?;

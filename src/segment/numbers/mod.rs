@@ -120,7 +120,7 @@ const fn of_what(id: usize) -> Counted {
         7 => Counted::Table(Table::InterimLists),
         8 => Counted::Table(Table::InterimStatuses),
         9 | 10 => Counted::Table(Table::Addresses),
-        11..=15 => Counted::Table(Table::Connections),
+        11..=15 | 34..=37 => Counted::Table(Table::Connections),
         16..=20 => Counted::Table(Table::Rows),
         21..=23 => Counted::RowsWith(REQUEST),
         24..=26 => Counted::RowsWith(RESPONSE),
@@ -131,7 +131,6 @@ const fn of_what(id: usize) -> Counted {
         31 => Counted::RowsWith(RECEIVE),
         32 => Counted::RowsWith(TOTAL),
         33 => Counted::RowsWith(WATCHED),
-        34..=37 => Counted::Table(Table::Connections),
         _ => Counted::RowsWith(EVIDENCE),
     }
 }
