@@ -15,3 +15,4 @@ mod public_captures;
 mod run;
 mod talk;
 mod tape;
+mod traps;
