@@ -19,6 +19,8 @@ pub mod packet;
 pub mod anomaly;
 /// Where frames come from: capture files and interfaces.
 pub mod source;
+/// Privileges given up for good once everything is open.
+pub mod sandbox;
 /// From a frame to the TCP packet in it, through link layers, tags, tunnels, IP and fragments.
 pub mod decode;
 /// One state per connection: look up, open, expire, evict.
@@ -29,6 +31,8 @@ pub mod tcp;
 pub mod http;
 /// Messages paired into exchanges, with times, states, routes and redaction.
 pub mod exchange;
+/// What other tools wrote, read as exchanges: HTTP archives and access logs with times.
+pub mod foreign;
 /// Files of exchanges: written through a map, sealed by rename, read back block by block.
 pub mod segment;
 /// Questions asked of a store of segments, or of a capture read on the spot.
@@ -37,5 +41,7 @@ pub mod query;
 pub mod export;
 /// Answers for people: tables, plots, one exchange in full; everything escaped.
 pub mod report;
+/// Why a capture on an interface would or would not be trustworthy.
+pub mod doctor;
 /// The threads: the only place where the capturing stages meet.
 pub mod pipeline;

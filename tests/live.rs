@@ -117,7 +117,7 @@ fn answer(mut stream: &TcpStream, delay: Duration, length: usize, tell: impl Fn(
 }
 
 /// Asks so often over one connection, one request after the other.
-fn ask(address: SocketAddr, requests: usize) {
+pub(crate) fn ask(address: SocketAddr, requests: usize) {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a server");
     stream.set_nodelay(true).expect("an option");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
@@ -141,7 +141,7 @@ fn ask(address: SocketAddr, requests: usize) {
 }
 
 /// Asks over several connections at once.
-fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
+pub(crate) fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
     std::thread::scope(|scope| {
         for _ in 0..connections {
             scope.spawn(|| ask(address, requests));
@@ -228,33 +228,99 @@ fn large_responses_over_a_cable_are_seen_whole_in_frames_beyond_the_mtu() {
     });
 }
 
+/// What an exchange is, whenever it was.
+fn outlines(seen: &Seen) -> Vec<String> {
+    let outline = |exchange: &weir::exchange::Exchange| {
+        let facts = &exchange.facts;
+        let sizes = [facts.request, facts.response].map(|m| m.map(|message| message.body_bytes));
+        let head = String::from_utf8_lossy(&exchange.request.head).into_owned();
+        format!("{} {} {sizes:?} {head}", facts.state.name(), facts.status)
+    };
+    let mut outlines: Vec<_> = seen.exchanges.iter().map(outline).collect();
+    outlines.sort_unstable();
+    outlines
+}
+
+/// The kernel takes the outer VLAN tag off a frame that comes in, and leaves it in one that goes
+/// out; whichever it is, the filter for ports must pass what a file of the same frames gives.
 #[test]
-fn tagged_traffic_passes_the_filter_for_ports_in_both_directions() {
+fn trap_14_replayed_frames_pass_the_filter_for_ports_at_both_ends() {
     with_cable(|neighbour| {
-        let tags = |near: &'static str, address: &'static str| {
-            let added = try_ip(&format!("link add link {near} name one type vlan id 5"))
-                && try_ip("link add link one name two type vlan id 6");
-            if added {
-                ip("link set one up");
-                ip("link set two up");
-                ip(&format!("addr add 10.8.0.{address}/24 dev one"));
-                ip(&format!("addr add 10.9.0.{address}/24 dev two"));
-            }
-            added
-        };
-        if !tags("near", "1") || !neighbour.run(move || tags("far", "2")) {
-            eprintln!("skipped: this kernel has no VLAN interfaces");
-            return;
-        }
-        for network in [7, 8, 9] {
-            let address = Ipv4Addr::new(10, network, 0, 1);
-            let capture = Capture::begin(&["near"], settings(our_ports()), 1);
-            let server = Server::start(address.into(), Duration::ZERO, 2000);
-            let address = server.address;
-            neighbour.run(move || ask(address, 20));
-            check_all_seen(&capture.end(), 20, 2000);
+        ip("link set near mtu 65535");
+        neighbour.run(|| ip("link set far mtu 65535"));
+        let replays = [
+            ("vlan", Wrapping::Bare),
+            ("vxlan", Wrapping::Bare),
+            ("fragments", Wrapping::Bare),
+            ("pipeline", Wrapping::Bare),
+            ("offload", Wrapping::Bare),
+            ("old", Wrapping::Bare),
+            ("static", Wrapping::Tags(1)),
+            ("static", Wrapping::Tags(2)),
+            ("static", Wrapping::Tags(3)),
+            ("static", Wrapping::Label),
+            ("static", Wrapping::Session),
+        ];
+        for (name, wrapping) in replays {
+            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
+            let path = folder.join(format!("{name}.pcap"));
+            let file = crate::run::capture(&path, 1);
+            let server_port = |exchange: &weir::exchange::Exchange| {
+                let port = exchange.facts.connection.server.port();
+                (port, port)
+            };
+            let mut ports: Vec<_> = file.exchanges.iter().map(server_port).collect();
+            ports.sort_unstable();
+            ports.dedup();
+            let selected = settings(Selection::Ports(ports));
+            let near = Capture::begin(&["near"], selected.clone(), 1);
+            let far = neighbour.run(move || {
+                let far = Capture::begin(&["far"], selected, 1);
+                send(&path, wrapping);
+                far
+            });
+            let (near, far) = (near.end(), far.end());
+            assert!(!file.exchanges.is_empty());
+            assert_eq!(outlines(&near), outlines(&file), "{name}, {wrapping:?}, coming in");
+            assert_eq!(outlines(&far), outlines(&file), "{name}, {wrapping:?}, going out");
         }
     });
+}
+
+/// What is put between the addresses of an Ethernet frame and its packet.
+#[derive(Clone, Copy, Debug)]
+enum Wrapping {
+    Bare,
+    /// So many VLAN tags.
+    Tags(usize),
+    /// An MPLS label.
+    Label,
+    /// A PPPoE session.
+    Session,
+}
+
+/// Sends the frames of a capture from `far`.
+fn send(path: &std::path::Path, wrapping: Wrapping) {
+    let mut sender = pcap::Capture::from_device("far").and_then(pcap::Capture::open).expect("far");
+    let mut capture = weir::source::CaptureFile::open(path).expect("a capture");
+    while let Some(frame) = capture.next_frame().expect("sound") {
+        let (addresses, rest) = frame.bytes.split_at(12);
+        let (kind, packet) = rest.split_at(2);
+        let is_v4 = kind == [8, 0];
+        let between = match wrapping {
+            Wrapping::Label if is_v4 => vec![0x88, 0x47, 0, 1, 0x31, 64],
+            Wrapping::Session if is_v4 => {
+                let [high, low] = u16::try_from(packet.len() + 2).expect("short").to_be_bytes();
+                vec![0x88, 0x64, 0x11, 0, 0, 7, high, low, 0, 0x21]
+            }
+            Wrapping::Tags(tags) => {
+                let pushed = [[0x88, 0xa8, 0, 7], [0x81, 0, 0, 8], [0x81, 0, 0, 9]];
+                [pushed[..tags].as_flattened(), kind].concat()
+            }
+            _ => kind.to_vec(),
+        };
+        sender.sendpacket([addresses, &between, packet].concat()).expect("sent");
+    }
 }
 
 #[test]
@@ -412,5 +478,36 @@ fn mistakes_in_names_and_filters_are_told() {
         ip("link set lo down");
         let line = open("lo", Selection::Everything);
         assert!(line.contains("sudo ip link set lo up"), "{line}");
+    });
+}
+
+#[test]
+fn the_doctor_finds_what_passes() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    with_cable(|neighbour| {
+        let server = Server::start(NEAR, Duration::ZERO, 5000);
+        let address = server.address;
+        let is_over = std::sync::Arc::new(AtomicBool::new(false));
+        let until = std::sync::Arc::clone(&is_over);
+        let client = neighbour.run(move || {
+            std::thread::spawn(move || {
+                while !until.load(Ordering::Relaxed) {
+                    ask(address, 5);
+                }
+            })
+        });
+        let examination =
+            weir::doctor::examine("near", &settings(Selection::Everything), 300_000_000);
+        is_over.store(true, Ordering::Relaxed);
+        client.join().expect("no panic");
+        let seen = examination.expect("it opens");
+        assert!(seen.looked_ns >= 300_000_000);
+        let connections = seen.counts.connections;
+        assert!(connections.all > 0 && connections.http == connections.all, "{seen}");
+        assert_eq!((connections.one_sided, seen.counts.missed.kernel), (0, 0), "{seen}");
+        assert_eq!(seen.hardware.mtu, Some(1500));
+        assert!(seen.to_string().contains("ok    both directions seen of"), "{seen}");
+        let line = weir::doctor::examine("nosuch", &Settings::default(), 1).expect_err("none");
+        assert!(line.to_string().contains("there is no such interface"));
     });
 }

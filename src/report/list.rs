@@ -3,28 +3,84 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
-use crate::query::text;
+use crate::query::group::Keys;
+use crate::query::{Metric, text};
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
 
-/// Least columns that the request keeps, however narrow the terminal is.
+/// Below this width the date is left out: times of day tell most listings' lines apart.
+const DATE_FROM_WIDTH: usize = 100;
+
+/// Least columns that the request keeps where what was odd follows it.
 const REQUEST_COLUMNS_MIN: usize = 20;
 
-/// Appends one line: when it began, the beginning of its id (enough for `weir show`), status,
-/// total, client, request, and what was odd. Cut to `width` columns; whole where that is `None`.
-pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut String) {
+/// What was odd is left out where it has less room than this.
+const TAIL_COLUMNS_MIN: usize = 6;
+
+/// Columns that the value of a key takes at least.
+const VALUE_COLUMNS_MIN: usize = 12;
+
+/// Columns that the value of a key takes at most, where lines are cut.
+const VALUE_COLUMNS_MAX: usize = 32;
+
+/// How lines are laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Keys whose values stand before the line.
+    pub keys: Keys,
+    /// The time that is shown.
+    pub metric: Metric,
+    /// Columns that a line may take; `None`: any.
+    pub width: Option<usize>,
+    /// Whether in colour.
+    pub style: Style,
+}
+
+impl Layout {
+    /// No keys, and the total.
+    #[must_use]
+    pub const fn new(width: Option<usize>, style: Style) -> Self {
+        Self { keys: Keys::none(), metric: Metric::Total, width, style }
+    }
+
+    /// The values of the keys, each in its column.
+    fn values(&self, exchange: &Exchange) -> String {
+        let mut columns = String::new();
+        for value in self.keys.of(exchange) {
+            let mut value = value.map_or_else(|| "-".to_owned(), |v| escaped(&v).to_string());
+            if self.width.is_some() {
+                value = cut(&value, VALUE_COLUMNS_MAX);
+            }
+            columns.push_str(&format!("{value:<VALUE_COLUMNS_MIN$} "));
+        }
+        columns
+    }
+}
+
+/// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
+/// `weir show`), status, time, client, request, and what was odd.
+pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
+    let Layout { keys, metric, width, style } = layout;
     let facts = &exchange.facts;
+    let mut values_columns = 0;
+    if !keys.as_slice().is_empty() {
+        let values = layout.values(exchange);
+        values_columns = values.chars().count();
+        out.push_str(&values);
+    }
     // Month to millisecond of `2026-11-21T06:34:25.123456789Z`, then eight letters of the id.
     let at = facts.start.rfc3339();
     let mut before = String::with_capacity(32);
-    before.push_str(at.as_str().get(5..10).unwrap_or_default());
-    before.push(' ');
+    if width.is_none_or(|width| width >= DATE_FROM_WIDTH) {
+        before.push_str(at.as_str().get(5..10).unwrap_or_default());
+        before.push(' ');
+    }
     before.push_str(at.as_str().get(11..23).unwrap_or_default());
     before.push(' ');
     before.extend(facts.id().letters().iter().take(8).map(|&letter| char::from(letter)));
     before.push(' ');
-    paint(style, Role::Faint, &before, out);
+    paint(*style, Role::Faint, &before, out);
     let mut status = String::with_capacity(3);
     match facts.status {
         0 => status.push_str("  -"),
@@ -36,33 +92,41 @@ pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut S
         4 => Role::Odd,
         _ => Role::Faint,
     };
-    paint(style, status_role, &status, out);
+    paint(*style, status_role, &status, out);
     out.push(' ');
-    let total_at = out.len();
-    total(facts, out);
-    let total_columns = out.len() - total_at;
-    out.insert_str(total_at, "        ".get(total_columns..).unwrap_or_default());
+    let time_at = out.len();
+    push_time(facts, *metric, out);
+    let time_columns = out.len() - time_at;
+    out.insert_str(time_at, "        ".get(time_columns..).unwrap_or_default());
     out.push(' ');
     let client_at = out.len();
     push_address(facts, out);
     let taken = out.len() - client_at;
     out.push_str("            ".get(taken.min(12)..).unwrap_or_default());
     out.push(' ');
-    let tail = tail(facts);
-    match width {
+    let mut tail = tail(facts);
+    match *width {
         None => push_request(exchange, out),
         Some(width) => {
             let mut request = String::new();
             push_request(exchange, &mut request);
-            let before = before.len() + status.len() + total_columns.max(8) + taken.max(12) + 3;
-            let tail_columns = if tail.is_empty() { 0 } else { tail.len() + 1 };
-            let room = width.saturating_sub(before + tail_columns);
-            out.push_str(&cut(&request, room.max(REQUEST_COLUMNS_MIN)));
+            let before = values_columns
+                + before.len()
+                + status.len()
+                + time_columns.max(8)
+                + taken.max(12)
+                + 3;
+            let room = width.saturating_sub(before);
+            let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
+            let tail_room = room.saturating_sub(kept + 1);
+            tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
+            let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+            out.push_str(&cut(&request, room.saturating_sub(tail_columns)));
         }
     }
     if !tail.is_empty() {
         out.push(' ');
-        paint(style, Role::Odd, &tail, out);
+        paint(*style, Role::Odd, &tail, out);
     }
     out.push('\n');
 }
@@ -89,11 +153,14 @@ fn push_address(facts: &Facts, out: &mut String) {
     }
 }
 
-/// The total; of an exchange that did not end, how long it was watched at least.
-fn total(facts: &Facts, out: &mut String) {
-    match (facts.timing.total_ns, facts.state) {
+/// The time of a phase; in place of the total of an exchange that did not end, how long it was
+/// watched at least.
+fn push_time(facts: &Facts, metric: Metric, out: &mut String) {
+    match (metric.of(&facts.timing), facts.state) {
         (Some(ns), _) => units::push_duration(ns, out),
-        (None, State::Open | State::Unanswered | State::Truncated) if facts.watched_ns > 0 => {
+        (None, State::Open | State::Unanswered | State::Truncated)
+            if metric == Metric::Total && facts.watched_ns > 0 =>
+        {
             out.push('>');
             units::push_duration(facts.watched_ns, out);
         }
@@ -176,7 +243,7 @@ mod tests {
         let id = exchange.id().to_string()[..8].to_owned();
         let check = |exchange: &Exchange, width: Option<usize>, expected: &str| {
             let mut found = String::new();
-            line(exchange, width, Style::Plain, &mut found);
+            line(exchange, &Layout::new(width, Style::Plain), &mut found);
             assert_eq!(found, expected.replace("ID", &id));
         };
         check(
@@ -187,8 +254,9 @@ mod tests {
         check(
             &exchange,
             Some(80),
-            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+            "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
         );
+        check(&exchange, Some(62), "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test…\n");
         let mut odd = exchange.clone();
         odd.facts.state = State::Open;
         odd.facts.status = 0;
@@ -200,6 +268,12 @@ mod tests {
             None,
             "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
         );
+        check(
+            &odd,
+            Some(80),
+            "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?… (open, ear…\n",
+        );
+        check(&odd, Some(66), "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/car…\n");
         odd.facts.request = None;
         odd.facts.state = State::Orphan;
         odd.request.head.clear();
@@ -211,9 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_another_time_are_shown_where_they_are_asked_for() {
+        let mut exchange = sample();
+        exchange.facts.timing.wait_ns = Some(250_000);
+        let id = exchange.id().to_string()[..8].to_owned();
+        let keys = Keys::parse("status,request.header.host,response.header.x").expect("keys");
+        let layout = Layout { keys, metric: Metric::Wait, ..Layout::new(None, Style::Plain) };
+        let mut found = String::new();
+        line(&exchange, &layout, &mut found);
+        let expected = "200          shop.test    -            11-21 06:34:25.123 ID 200   250 us \
+                        10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n";
+        assert_eq!(found, expected.replace("ID", &id));
+    }
+
+    #[test]
     fn colours_hold_no_orders_of_strangers() {
         let mut found = String::new();
-        line(&sample(), Some(100), Style::Coloured, &mut found);
+        line(&sample(), &Layout::new(Some(100), Style::Coloured), &mut found);
         assert!(found.contains("\x1b[32m200\x1b[0m"));
         assert!(!found.contains("\x1b[31m"));
     }

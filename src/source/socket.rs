@@ -163,6 +163,16 @@ pub(super) fn ignore_outgoing(socket: BorrowedFd<'_>) -> io::Result<()> {
     })
 }
 
+impl std::fmt::Display for Offload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Segmentation => "TSO",
+            Self::GenericSegmentation => "GSO",
+            Self::Receive => "GRO",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,12 +9,12 @@ use weir::pipeline::Output;
 use weir::query::group::Keys;
 use weir::query::latency::Latency;
 use weir::query::scan::{self, Question};
-use weir::query::{ExchangeText, Filter, Metric};
+use weir::query::{ExchangeText, Filter};
 use weir::report::{histogram, table};
 use weir::segment::Store;
 
 use crate::args::LatencyArgs;
-use crate::exit::{Exit, UsageError};
+use crate::exit::Exit;
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
 use crate::terminal;
@@ -40,18 +40,13 @@ impl Output for Tally<'_> {
 /// Answers `weir latency`.
 pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let asked = Asked::read(&args.which)?;
-    let keys = Keys::parse(&args.by).map_err(|error| UsageError(format!("--by: {error}")))?;
-    let metric = Metric::ALL.into_iter().find(|metric| metric.name() == args.metric);
-    let Some(metric) = metric else {
-        let names = Metric::ALL.map(Metric::name).join(", ");
-        let text = format!("--metric: `{}` is no phase: expected one of {names}", args.metric);
-        return Err(UsageError(text).into());
-    };
+    let keys = args.grouping.keys()?.unwrap_or_default();
+    let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     let reading =
         Reading { policy: policy(args, &asked.filter, &keys), workers: args.which.workers };
     let mut latency = Latency::new(keys, metric);
-    let exit = if asked.is_relative() {
+    let exit = if asked.is_relative() || !subject.foreign.is_empty() {
         // The end of the data is known only when all of it was read.
         let opened = subject.store(&reading)?;
         let question = asked.question(scan::last_start(&opened.store)?);

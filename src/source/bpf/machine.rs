@@ -1,5 +1,5 @@
-//! The machine that runs a compiled filter: the classic Berkeley packet filter (McCanne and
-//! Jacobson, 1993), in safe code and with the length that a cut frame had on the wire.
+//! The machine that runs a compiled filter: the classic Berkeley packet filter (BPF, of
+//! 1993), in safe code and with the length that a cut frame had on the wire.
 
 use crate::packet::Frame;
 
@@ -62,7 +62,7 @@ impl Machine {
         let mut run = Run { bytes, wire_len, a: 0, x: 0, memory: [0; MEMORY_WORDS] };
         let mut place = 0_usize;
         for _ in 0..STEPS_MAX {
-            let Some(instruction) = self.program.get(place) else { return false };
+            let Some(&instruction) = self.program.get(place) else { return false };
             place = place.wrapping_add(1);
             match instruction.code & 0x07 {
                 JUMP => place = place.wrapping_add(run.jump(instruction)),
@@ -86,7 +86,7 @@ const RETURN: u16 = 0x06;
 impl Run<'_> {
     /// Does anything but a jump or the end; `None` refuses the frame.
     #[inline]
-    fn step(&mut self, instruction: &Instruction) -> Option<()> {
+    fn step(&mut self, instruction: Instruction) -> Option<()> {
         let (code, operand) = (instruction.code, instruction.operand);
         match code & 0x07 {
             LOAD => self.a = self.load(code, operand)?,
@@ -153,7 +153,7 @@ impl Run<'_> {
 
     /// How far to jump, modulo the size of an address: loops jump back.
     #[inline]
-    fn jump(&self, instruction: &Instruction) -> usize {
+    fn jump(&self, instruction: Instruction) -> usize {
         let other = self.other(instruction.code, instruction.operand);
         let holds = match instruction.code & 0xf0 {
             0x10 => self.a == other,
@@ -167,7 +167,7 @@ impl Run<'_> {
 
     /// What a return gives: the operand or the accumulator.
     #[inline]
-    const fn value(&self, instruction: &Instruction) -> u32 {
+    const fn value(&self, instruction: Instruction) -> u32 {
         if instruction.code & 0x18 == 0 { instruction.operand } else { self.a }
     }
 }

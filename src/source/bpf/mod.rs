@@ -90,14 +90,12 @@ impl Program {
     #[must_use]
     pub fn passes(&self, frame: &Frame<'_>) -> bool {
         let compiled = self.compiled.borrow();
-        match compiled.iter().find(|(link, _)| *link == frame.link) {
-            Some((_, machine)) => machine.as_ref().is_some_and(|m| m.run(frame)),
-            None => {
-                drop(compiled);
-                self.compile_for(frame.link);
-                self.passes(frame)
-            }
+        if let Some((_, machine)) = compiled.iter().find(|(link, _)| *link == frame.link) {
+            return machine.as_ref().is_some_and(|machine| machine.run(frame));
         }
+        drop(compiled);
+        self.compile_for(frame.link);
+        self.passes(frame)
     }
 
     /// Link types it could not be used on, so far; what passed is not affected.

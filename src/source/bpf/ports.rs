@@ -23,12 +23,10 @@ pub fn port_expression(ranges: &[(u16, u16)], link: LinkType) -> String {
     match link.0 {
         1 => {
             let inside = format!("({inside} or {WRAPPED})");
-            // Logical link control, which leads to IP on some old networks, has a length where
-            // others have a type. The last keyword passes whatever has a third tag.
-            format!(
-                "{inside} or ether[12:2] < 0x600 or (vlan and {inside}) or (vlan and {inside}) \
-                 or vlan"
-            )
+            // Logical link control leads to IP on some old networks. The last keyword passes
+            // whatever has a third tag. To look at `ether[12:2]` instead would spoil the offsets
+            // of what follows on interfaces.
+            format!("{inside} or llc or (vlan and {inside}) or (vlan and {inside}) or vlan")
         }
         // The tag that is left on a frame of `any` is that of a second network inside the first.
         113 | 276 => format!("{inside} or {WRAPPED} or ether proto 0x8100 or ether proto 0x88a8"),

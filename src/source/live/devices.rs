@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::source::error::SourceError;
-use crate::source::socket::Inquiry;
+pub use crate::source::socket::Offload;
+use crate::source::socket::{Flags, Inquiry};
 
 /// An interface as `weir devices` lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +114,34 @@ fn link_of(name: &str, inquiry: &Inquiry) -> Link {
         ) => Link::Raw,
         Err(_) if name == "any" => Link::Cooked,
         Ok(_) | Err(_) => Link::Other,
+    }
+}
+
+/// What the driver of an interface says of it; `None` where it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hardware {
+    /// Largest packet that it sends, in bytes, without the link header.
+    pub mtu: Option<u32>,
+    /// What it does on whole runs of packets.
+    pub offloads: Vec<Offload>,
+    /// Whether it has a carrier.
+    pub is_running: Option<bool>,
+    /// Whether it leads to this host only.
+    pub is_loopback: Option<bool>,
+}
+
+/// What the driver of an interface says of it. It needs no privilege; of `any` nothing is known.
+#[must_use]
+pub fn hardware(interface: &str) -> Hardware {
+    let Ok(inquiry) = Inquiry::open() else { return Hardware::default() };
+    let offloads = [Offload::Segmentation, Offload::GenericSegmentation, Offload::Receive];
+    let is_on = |offload: &Offload| inquiry.offload(interface, *offload).unwrap_or(false);
+    let flags = inquiry.flags(interface).ok();
+    Hardware {
+        mtu: inquiry.mtu(interface).ok(),
+        offloads: offloads.into_iter().filter(is_on).collect(),
+        is_running: flags.map(Flags::is_running),
+        is_loopback: flags.map(Flags::is_loopback),
     }
 }
 

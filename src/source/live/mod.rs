@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 pub use counts::InterfaceCounts;
-pub use devices::{Device, Link, Status, devices};
+pub use devices::{Device, Hardware, Link, Offload, Status, devices, hardware};
 
 use super::error::SourceError;
 use super::socket::Inquiry;
@@ -181,7 +181,7 @@ impl Stopper {
 /// Several interfaces as one source. A filter on `any` or two interfaces that see the same
 /// traffic give frames twice: the second copy counts as duplicate bytes of its stream.
 pub struct Interfaces {
-    interfaces: Vec<Interface>,
+    members: Vec<Interface>,
     settings: Settings,
     notify: Notify,
     stopper: Stopper,
@@ -204,12 +204,22 @@ struct Interface {
 }
 
 /// ```text
-/// Open ──failed──▶ Lost ──opened again──▶ Open
-///                   └──still not──▶ Lost, for twice as long
+/// Open ──failed──▶ Failing ──its last frames read──▶ Lost ──opened again──▶ Open
+///                                                     └──still not──▶ Lost, for twice as long
 /// ```
 enum State {
     Open(Ring),
-    Lost { since: Instant, retry_at: Instant, wait: Duration, told: String },
+    /// The interface is gone; the block that was not full yet is still to come.
+    Failing {
+        ring: Ring,
+        until: Instant,
+    },
+    Lost {
+        since: Instant,
+        retry_at: Instant,
+        wait: Duration,
+        told: String,
+    },
 }
 
 impl Interfaces {
@@ -224,13 +234,13 @@ impl Interfaces {
         settings: Settings,
         notify: Notify,
     ) -> Result<Self, SourceError> {
-        let mut interfaces: Vec<Interface> = Vec::with_capacity(names.len());
+        let mut members: Vec<Interface> = Vec::with_capacity(names.len());
         for name in names.iter().map(AsRef::as_ref) {
-            if interfaces.iter().all(|interface| interface.name != name) {
-                interfaces.push(Interface::open(name, &settings)?);
+            if members.iter().all(|interface| interface.name != name) {
+                members.push(Interface::open(name, &settings)?);
             }
         }
-        let counts = interfaces.iter().map(|interface| InterfaceCounts {
+        let counts = members.iter().map(|interface| InterfaceCounts {
             name: interface.name.clone(),
             is_open: AtomicBool::new(true),
             ..InterfaceCounts::default()
@@ -239,7 +249,7 @@ impl Interfaces {
         let inquiry = Inquiry::open().map_err(|source| SourceError::Wait { source })?;
         let stopper = Stopper::new()?;
         let (ending, is_behind) = (None, false);
-        Ok(Self { interfaces, settings, notify, stopper, inquiry, counts, ending, is_behind })
+        Ok(Self { members, settings, notify, stopper, inquiry, counts, ending, is_behind })
     }
 
     /// What ends the capture.
@@ -257,19 +267,25 @@ impl Interfaces {
     /// The link type of each interface that is open.
     #[must_use]
     pub fn links(&self) -> Vec<LinkType> {
-        self.interfaces.iter().filter_map(Interface::ring).map(Ring::link).collect()
+        self.members.iter().filter_map(Interface::ring).map(Ring::link).collect()
     }
 
     /// Waits until there are frames, somebody asks to stop, or some time has passed.
     fn wait(&self) {
-        let time = if self.ending.is_some() { LINGER / 3 } else { WAIT };
+        let is_failing = |interface: &Interface| matches!(interface.state, State::Failing { .. });
+        let is_short = self.ending.is_some() || self.members.iter().any(is_failing);
+        let time = if is_short { LINGER / 3 } else { WAIT };
         let bell = &self.stopper.0.bell;
-        let mut places = Vec::with_capacity(self.interfaces.len() + 1);
+        let mut places = Vec::with_capacity(self.members.len() + 1);
         if self.ending.is_none() {
             places.push(PollFd::new(bell, PollFlags::IN));
         }
-        let rings = self.interfaces.iter().filter_map(Interface::ring);
-        places.extend(rings.map(|ring| PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN)));
+        // The ring of an interface that is gone would ring for its error for ever.
+        for interface in &self.members {
+            if let State::Open(ring) = &interface.state {
+                places.push(PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN));
+            }
+        }
         let time = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
         // A signal or a failure ends the wait early, and reading finds out.
         let _ = poll(&mut places, Some(&time));
@@ -277,14 +293,14 @@ impl Interfaces {
 
     /// Lends what has come; whether frames are left behind.
     fn take(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> bool {
-        let turn = if self.interfaces.len() > 1 { TURN_FRAMES } else { FRAMES_MAX };
+        let turn = if self.members.len() > 1 { TURN_FRAMES } else { FRAMES_MAX };
         let mut left = FRAMES_MAX;
-        let mut is_dry = vec![false; self.interfaces.len()];
+        let mut is_dry = vec![false; self.members.len()];
         while left > 0 {
             // The one that is furthest behind is next.
-            let next = self.interfaces.iter_mut().zip(&mut is_dry).enumerate();
+            let next = self.members.iter_mut().zip(&mut is_dry).enumerate();
             let next = next
-                .filter(|(_, (interface, is_dry))| !**is_dry && interface.is_open())
+                .filter(|(_, (interface, is_dry))| !**is_dry && interface.has_ring())
                 .min_by_key(|(_, (interface, _))| interface.latest);
             let Some((number, (interface, is_dry))) = next else { return false };
             match interface.read(turn, take) {
@@ -294,32 +310,55 @@ impl Interfaces {
                 }
                 Err(reason) => {
                     *is_dry = true;
-                    self.lose(number, reason);
+                    self.fail(number, reason);
                 }
             }
         }
         true
     }
 
-    /// Gives up a ring whose interface is gone.
+    /// Notes that an interface is gone. Its ring is still read for what the kernel holds.
     #[cold]
-    fn lose(&mut self, number: usize, reason: String) {
-        self.count(number);
-        let Some(interface) = self.interfaces.get_mut(number) else { return };
+    fn fail(&mut self, number: usize, reason: String) {
+        let Some(interface) = self.members.get_mut(number) else { return };
         let now = monotonic();
-        let (retry_at, wait) = (now + REOPEN_WAIT_MIN, REOPEN_WAIT_MIN);
-        interface.state = State::Lost { since: now, retry_at, wait, told: String::new() };
+        let lost =
+            State::Lost { since: now, retry_at: now, wait: REOPEN_WAIT_MIN, told: String::new() };
+        match std::mem::replace(&mut interface.state, lost) {
+            State::Open(ring) => {
+                interface.state = State::Failing { ring, until: now + LINGER };
+                let interface = interface.name.clone();
+                (self.notify)(Notice::Lost { interface, reason });
+            }
+            // It fails for the second time: there is no more to come.
+            State::Failing { .. } | State::Lost { .. } => self.give_up(number),
+        }
+    }
+
+    /// Counts an interruption that began.
+    fn give_up(&mut self, number: usize) {
         if let Some(counts) = self.counts.get(number) {
             counts.is_open.store(false, Ordering::Relaxed);
             InterfaceCounts::add(&counts.interruptions, 1);
         }
-        let interface = interface.name.clone();
-        (self.notify)(Notice::Lost { interface, reason });
+    }
+
+    /// Gives up the rings whose last frames were read.
+    fn give_up_failed(&mut self) {
+        for number in 0..self.members.len() {
+            let state = self.members.get(number).map(|interface| &interface.state);
+            if let Some(State::Failing { until, .. }) = state
+                && monotonic() >= *until
+            {
+                self.count(number);
+                self.fail(number, String::new());
+            }
+        }
     }
 
     /// Opens again what was lost, where it is time to try.
     fn reopen(&mut self) {
-        for (interface, counts) in self.interfaces.iter_mut().zip(&*self.counts) {
+        for (interface, counts) in self.members.iter_mut().zip(&*self.counts) {
             let State::Lost { since, retry_at, wait, told } = &mut interface.state else {
                 continue;
             };
@@ -354,11 +393,11 @@ impl Interfaces {
     /// Adds up what the kernel and the driver counted of one interface.
     fn count(&mut self, number: usize) {
         let (Some(interface), Some(counts)) =
-            (self.interfaces.get_mut(number), self.counts.get(number))
+            (self.members.get_mut(number), self.counts.get(number))
         else {
             return;
         };
-        if let State::Open(ring) = &mut interface.state {
+        if let State::Open(ring) | State::Failing { ring, .. } = &mut interface.state {
             let counted = ring.count();
             InterfaceCounts::add(&counts.received, counted.received);
             InterfaceCounts::add(&counts.dropped_by_kernel, counted.dropped);
@@ -370,13 +409,14 @@ impl Interfaces {
 
     /// Tells of interfaces that were switched off or on.
     fn look_at_switches(&mut self) {
-        for interface in self.interfaces.iter_mut().filter(|interface| interface.is_open()) {
+        for interface in self.members.iter_mut().filter(|interface| interface.has_ring()) {
             let Ok(flags) = self.inquiry.flags(&interface.name) else { continue };
             if std::mem::replace(&mut interface.is_up, flags.is_up()) != flags.is_up() {
                 let name = interface.name.clone();
-                (self.notify)(match flags.is_up() {
-                    true => Notice::Up { interface: name },
-                    false => Notice::Down { interface: name },
+                (self.notify)(if flags.is_up() {
+                    Notice::Up { interface: name }
+                } else {
+                    Notice::Down { interface: name }
                 });
             }
         }
@@ -399,6 +439,7 @@ impl Source for Interfaces {
         if self.is_over() {
             return Ok(Reading::End);
         }
+        self.give_up_failed();
         self.reopen();
         if !self.is_behind {
             self.wait();
@@ -407,10 +448,8 @@ impl Source for Interfaces {
         let now = wall();
         self.is_behind = self.take(take);
         let through = now.as_nanos().saturating_sub_unsigned(LATE_NS);
-        Ok(match self.is_behind {
-            true => Reading::More,
-            false => Reading::Idle(Timestamp::from_nanos(through)),
-        })
+        let idle = Reading::Idle(Timestamp::from_nanos(through));
+        Ok(if self.is_behind { Reading::More } else { idle })
     }
 
     fn stop(&mut self) -> bool {
@@ -422,7 +461,7 @@ impl Source for Interfaces {
     }
 
     fn missed(&mut self) -> Missed {
-        for number in 0..self.interfaces.len() {
+        for number in 0..self.members.len() {
             self.count(number);
         }
         self.look_at_switches();
@@ -446,12 +485,12 @@ impl Interface {
 
     const fn ring(&self) -> Option<&Ring> {
         match &self.state {
-            State::Open(ring) => Some(ring),
+            State::Open(ring) | State::Failing { ring, .. } => Some(ring),
             State::Lost { .. } => None,
         }
     }
 
-    const fn is_open(&self) -> bool {
+    const fn has_ring(&self) -> bool {
         self.ring().is_some()
     }
 
@@ -460,7 +499,8 @@ impl Interface {
         frames_max: usize,
         take: &mut impl FnMut(&Frame<'_>),
     ) -> Result<usize, String> {
-        let Self { state: State::Open(ring), latest, .. } = self else { return Ok(0) };
+        let Self { state, latest, .. } = self;
+        let (State::Open(ring) | State::Failing { ring, .. }) = state else { return Ok(0) };
         ring.read(frames_max, &mut |frame: &Frame<'_>| {
             *latest = frame.at.max(*latest);
             take(frame);

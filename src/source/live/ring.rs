@@ -10,7 +10,7 @@ use crate::limits::FRAME_BYTES_MAX;
 use crate::packet::{Frame, LinkType};
 use crate::source::bpf::{port_expression, reason};
 use crate::source::error::SourceError;
-use crate::source::socket::{Inquiry, ignore_outgoing};
+use crate::source::socket::{Flags, Inquiry, ignore_outgoing};
 use crate::time::Timestamp;
 
 /// How long the kernel may keep a block of the ring that is not full, in milliseconds: so long a
@@ -40,14 +40,17 @@ impl Ring {
     /// Where there is no such interface, it is down, this user may not, or the filter is not one.
     pub(super) fn open(interface: &str, settings: &Settings) -> Result<Self, SourceError> {
         let flags = Inquiry::open().and_then(|inquiry| inquiry.flags(interface));
-        let is_loopback = flags.is_ok_and(super::super::socket::Flags::is_loopback);
+        let is_loopback = flags.is_ok_and(Flags::is_loopback);
         // All interfaces at once and the loopback interface have nothing to be promiscuous of.
         let is_promiscuous = settings.is_promiscuous && !is_loopback && interface != "any";
         let mut capture = Self::activate(interface, settings, is_promiscuous)
-            .or_else(|error| match is_promiscuous {
-                // Some kinds of interface cannot be; what they have is captured all the same.
-                true => Self::activate(interface, settings, false).map_err(|_| error),
-                false => Err(error),
+            .or_else(|error| {
+                if is_promiscuous {
+                    // Some kinds of interface cannot be; what they have is captured all the same.
+                    Self::activate(interface, settings, false).map_err(|_| error)
+                } else {
+                    Err(error)
+                }
             })
             .map_err(|error| super::refusal::explain(interface, &reason(&error)))?;
         if is_loopback {
@@ -89,10 +92,9 @@ impl Ring {
             Selection::Ports(ranges) => (port_expression(ranges, link), true),
             Selection::Expression(expression) => (expression.clone(), false),
         };
-        let result = capture.filter(&expression, true).or_else(|error| match is_ours {
+        let result = capture.filter(&expression, true).or_else(|error| {
             // Ports are looked at again behind the decoder: no filter is slower, not wrong.
-            true => capture.filter("", true),
-            false => Err(error),
+            if is_ours { capture.filter("", true) } else { Err(error) }
         });
         result.map_err(|error| {
             let reason = reason(&error);
