@@ -35,3 +35,4 @@ mod tape;
 mod grouping;
 mod hdr_readers;
 mod simulation;
+mod traps;

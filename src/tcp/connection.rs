@@ -679,6 +679,10 @@ impl Connection {
         let (own, _) = self.both(side);
         if own.end == Some(own.next) && !own.ended {
             own.ended = true;
+            // Bytes beyond the end that came before the FIN have no place after all.
+            let beyond = own.discard();
+            *out.held_bytes -= beyond;
+            out.bytes.refused += beyond as u64;
             out.sink.stream(side, StreamEvent::End { at });
             moved = true;
             self.closed = self.streams.iter().all(|stream| stream.ended);
