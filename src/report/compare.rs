@@ -357,7 +357,7 @@ fn coverage(out: &mut String, report: &ValueReport) {
     note(
         out,
         &format!(
-            "{} of {} after answer a request that was answered before too.",
+            "{} of {} in AFTER are to a request that was answered before too.",
             units::count(after.matched),
             units::counted(after.answers, "answer", "answers")
         ),
