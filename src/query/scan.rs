@@ -333,6 +333,10 @@ pub fn sorted(
                 return Ok(scanned);
             }
         }
+        // What is listed whole is not asked for again.
+        if rows.is_empty() {
+            cache.held.remove(&(cursor.segment, cursor.number));
+        }
     }
     Ok(scanned)
 }

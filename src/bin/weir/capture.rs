@@ -233,7 +233,10 @@ fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
     recorder.seal(&done.ledger)?;
     let store = Store::open(&[dir.path()])?;
-    let damaged = list::print(&store, &Question::default(), &list::Form::Json(Keys::none()))?;
+    // A capture that was interrupted is printed as far as it came.
+    interrupt::forget();
+    let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
+    let damaged = list::print(&store, &all, &form)?;
     summarize(&done.ledger, None);
     let exit = open::exit_code(done.is_damaged, &damaged);
     dir.close().context("cannot remove what was read from captures")?;

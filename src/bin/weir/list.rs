@@ -12,10 +12,10 @@ use weir::report::list::{Layout, line};
 use weir::segment::{SegmentError, Store};
 
 use crate::args::ListArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Interrupted};
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
-use crate::{follow, terminal};
+use crate::{follow, interrupt, terminal};
 
 /// What a listing is written as.
 #[derive(Clone, Debug)]
@@ -107,16 +107,14 @@ pub(crate) fn each(
         }
         bytes.clear();
         form(&exchange, &mut bytes);
-        match out.write_all(&bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+        failure = match out.write_all(&bytes) {
+            Ok(()) if interrupt::is_asked() => Some(Interrupted.into()),
+            written => written.err().map(anyhow::Error::from),
+        };
+        if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if let Some(error) = failure {
-        return Err(error.into());
+        return Err(error);
     }
     damaged.extend(scanned.damaged);
     Ok(damaged)
