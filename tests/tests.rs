@@ -23,6 +23,7 @@ mod export_har;
 mod export_packets;
 #[cfg(feature = "parquet")]
 mod export_parquet;
+mod fleet;
 mod foreign;
 mod compare;
 mod own_captures;

@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 
     /// The format of access logs among the PATHs, as nginx or Apache has it (default: common or
     /// combined, and behind it `$request_time` in seconds or %D in microseconds)
-    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
+    #[arg(long, value_name = "FORMAT", global = true)]
     pub(crate) log_format: Option<String>,
 }
 
