@@ -219,7 +219,7 @@ pub(crate) struct LatencyArgs {
     pub(crate) grouping: Grouping,
 }
 
-/// What moved between two captures: times, errors, sizes, and values in answers
+/// What moved between two captures: times, errors, sizes, answers
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A verdict stands where chance hardly explains a difference (all verdicts of a comparison together
@@ -368,11 +368,12 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Answers for programs: browsers, spreadsheets, shells, Wireshark, notebooks
+/// Answers for browsers, spreadsheets, shells, Wireshark, notebooks
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Bodies are there where the capture kept them (weir capture --bodies); of a capture file read on
-the spot they are kept for har, curl and pcapng. Secrets are redacted unless --keep-secrets.
+Segments hold the bodies that were kept (weir capture --bodies); from a capture
+they are read on the spot for har, curl and pcapng. Secrets are redacted unless
+--keep-secrets.
 
 Examples:
   weir export segments --format jsonl -o exchanges.jsonl
@@ -380,7 +381,7 @@ Examples:
   weir export segments --format csv --since -15m > last.csv
   weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
   weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
-  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)")]
+  weir export segments --format parquet -o lake")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
