@@ -222,20 +222,24 @@ pub(crate) struct LatencyArgs {
 /// What moved between two captures: times, errors, sizes, answers
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A verdict stands where chance hardly explains a difference (all verdicts of a comparison together
-are held to 5 %), and where it stands even if all that was not seen whole speaks against it.
+A verdict stands where chance hardly explains a difference (all verdicts of a
+comparison together are held to 5 %), and where it stands even if all that was
+not seen whole speaks against it.
 
-Answers to the same request (method, path, query and body in any order; where that does not decide
-the answer, also what its connection changed before) are compared value by value. What always
-differs, such as ids and times, is learned from BEFORE against itself and left out. Bodies are
-there where the capture kept them (weir capture --bodies), and in captures read on the spot.
+Answers to the same request (method, path, query and body in any order; where
+that does not decide the answer, also what its connection changed before) are
+compared value by value. What always differs, such as ids and times, is learned
+from BEFORE against itself and left out. Bodies are there where the capture
+kept them (weir capture --bodies), and in captures read on the spot.
 
---fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors (in percentage
-points), count or size, exits with 3 where a group changed so, and by more than chance.
+--fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors
+(in percentage points), count or size, exits with 3 where a group changed so,
+and by more than chance.
 
-With --json a line a group: {\"by\", \"metric\", \"before\", \"after\", \"change\", \"verdicts\",
-\"withheld\"}; a line a difference of values: {\"route\", \"path\", \"difference\", \"count\", \"of\",
-\"before\", \"after\", \"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
+With --json a line a group: {\"by\", \"metric\", \"before\", \"after\",
+\"change\", \"verdicts\", \"withheld\"}; a line a difference of values:
+{\"route\", \"path\", \"difference\", \"count\", \"of\", \"before\", \"after\",
+\"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
 {\"values\"} of what could be compared.
 
 Examples:
