@@ -1,5 +1,12 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod dialogues;
 mod big;
 mod cli;
