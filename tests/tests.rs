@@ -18,6 +18,5 @@ mod own_captures;
 mod public_captures;
 mod run;
 mod talk;
-mod own_captures;
 mod sandbox;
 mod tape;
