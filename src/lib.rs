@@ -31,6 +31,8 @@ pub mod tcp;
 pub mod http;
 /// Messages paired into exchanges, with times, states, routes and redaction.
 pub mod exchange;
+/// What other tools wrote, read as exchanges: HTTP archives and access logs with times.
+pub mod foreign;
 /// Files of exchanges: written through a map, sealed by rename, read back block by block.
 pub mod segment;
 /// Questions asked of a store of segments, or of a capture read on the spot.

@@ -172,6 +172,16 @@ pub const PACKET_EXPORT_EXCHANGES_MAX: usize = 1 << 20;
 /// Frames that stand for the bytes of one body that was not kept, in an export of packets made
 /// from segments; beyond them the body ends early, and its frame says so.
 pub const UNKEPT_BODY_FRAMES_MAX: usize = 4096;
+
+/// Exchanges of one Parquet row group: what engines read as one unit of work.
+pub const PARQUET_ROWS_MAX: usize = 1 << 17;
+
+/// Bytes of text gathered for one Parquet row group before it is written all the same.
+pub const PARQUET_TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Parquet files open at once: one for each date and host. The one opened first is ended for a
+/// new one, and a later row of its date and host begins another file.
+pub const PARQUET_FILES_MAX: usize = 8;
 /// How deep the arrays and objects of a JSON body that is compared may nest: reading recurses.
 pub const JSON_DEPTH_MAX: usize = 64;
 
@@ -192,3 +202,18 @@ pub const VALUE_PATH_BYTES_MAX: usize = 200;
 /// Connections of which a comparison remembers what they changed on the server; twice as many for
 /// a while.
 pub const CONNECTIONS_FOLLOWED_MAX: usize = 1 << 17;
+
+/// Longest line of an access log, in bytes; a longer one is skipped. Servers cut theirs before.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest entry of an HTTP archive, in bytes; a longer one is skipped. Bodies make them long.
+pub const ARCHIVE_ENTRY_BYTES_MAX: usize = 256 << 20;
+/// Room on a disk that was full before segments are written again, in bytes: enough for a new
+/// segment, so that writing does not stop and go on every second.
+pub const RESUME_ROOM_BYTES: u64 = 3 << 20;
+
+/// Groups (server, method, route, status class) of `--metrics`; the rest is `{other}`.
+pub const METRIC_GROUPS_MAX: usize = 500;
+
+/// Bytes of a request for `--metrics` that are read before it is refused.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;

@@ -1,6 +1,7 @@
 //! A capture that is killed, interrupted or damaged loses no more than it must, and says so.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -137,6 +138,30 @@ fn an_interrupted_question_gives_no_half_answer() {
         let ran = of(&mut child.wait_with_output().expect("it ends"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(130), ""), "{command:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn an_interrupted_list_leaves_nothing_behind() {
+    let capture = big::capture(ROUNDS);
+    let temporary = tempfile::tempdir().expect("a folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["list", "--json"])
+        .arg(capture.path())
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut out = child.stdout.take().expect("a pipe");
+    // The capture was read, and there is more to print than a pipe holds.
+    out.read_exact(&mut [0; 1000]).expect("lines");
+    assert_eq!(std::fs::read_dir(temporary.path()).expect("a folder").count(), 1);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is ours");
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).expect("the rest");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(rest.iter().filter(|&&byte| byte == b'\n').count() < 20_000);
+    assert_eq!(std::fs::read_dir(temporary.path()).expect("a folder").count(), 0);
 }
 
 /// A sealed segment with bodies, of at least a block a worker.

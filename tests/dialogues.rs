@@ -47,7 +47,7 @@ const START: i64 = 1_795_242_865_000_000_000;
 pub(crate) struct Dialogue {
     pub(crate) name: String,
     is_once: bool,
-    tape: Tape,
+    pub(crate) tape: Tape,
     exchanges: Vec<String>,
     ledger: Vec<(String, u64)>,
 }
@@ -247,6 +247,7 @@ impl Player {
         self.send(talker, number, ACK, text, &manner);
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what a packet says, and how it is sent")]
     fn send(&mut self, from: Talker, seq: u32, flags: u8, payload: Vec<u8>, manner: &Manner) {
         let wire = self.wire();
         let is_first = flags & SYN != 0 && from == Talker::Client;
@@ -463,12 +464,11 @@ fn difference(expected: &str, exchange: &Exchange) -> Option<String> {
 fn compare(dialogue: &Dialogue, seen: &Seen, variant: &str, failures: &mut Vec<String>) {
     let mut report = Vec::new();
     for (place, exchange) in seen.exchanges.iter().enumerate() {
-        match dialogue.exchanges.get(place) {
-            Some(expected) => report.extend(difference(expected, exchange)),
-            None => {
-                let (first, _, anomalies) = render(exchange);
-                report.push(format!("  expected nothing\n       got {first} {anomalies:?}"));
-            }
+        if let Some(expected) = dialogue.exchanges.get(place) {
+            report.extend(difference(expected, exchange));
+        } else {
+            let (first, _, anomalies) = render(exchange);
+            report.push(format!("  expected nothing\n       got {first} {anomalies:?}"));
         }
     }
     for expected in dialogue.exchanges.iter().skip(seen.exchanges.len()) {

@@ -117,7 +117,7 @@ fn answer(mut stream: &TcpStream, delay: Duration, length: usize, tell: impl Fn(
 }
 
 /// Asks so often over one connection, one request after the other.
-fn ask(address: SocketAddr, requests: usize) {
+pub(crate) fn ask(address: SocketAddr, requests: usize) {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a server");
     stream.set_nodelay(true).expect("an option");
     stream.set_read_timeout(Some(PATIENCE)).expect("an option");
@@ -141,7 +141,7 @@ fn ask(address: SocketAddr, requests: usize) {
 }
 
 /// Asks over several connections at once.
-fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
+pub(crate) fn ask_in_parallel(address: SocketAddr, connections: usize, requests: usize) {
     std::thread::scope(|scope| {
         for _ in 0..connections {
             scope.spawn(|| ask(address, requests));

@@ -1,13 +1,11 @@
 //! What holds for any conversations, however they were captured.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use weir::anomaly::Anomaly;
 use weir::exchange::{Exchange, Facts, State};
 use weir::http::lines;
-use weir::source::{CaptureFile, CaptureFiles};
 
 use crate::run::{self, Seen};
 use crate::talk::{self, Perfect, Sent};

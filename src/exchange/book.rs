@@ -69,6 +69,18 @@ enum Answered {
     Ambiguous(usize),
 }
 
+/// What is known of the place in the responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// No response was seen yet.
+    #[default]
+    Before,
+    /// The last response answered the request that it was paired with.
+    Certain,
+    /// Since then responses may have passed unseen.
+    Adrift,
+}
+
 /// Requests that wait for their responses, and what is known of the streams' places.
 #[derive(Debug, Default)]
 pub(super) struct Book {
@@ -77,13 +89,10 @@ pub(super) struct Book {
     /// Where the response under way, or the next one, begins, and what its packet acknowledged.
     boundary: (u64, u64),
     index: u32,
-    /// Whether any response was seen.
-    has_placed: bool,
     previous_end: Option<Timestamp>,
     /// Where the latest gap in the requests ends; 0 where there was none.
     request_gap_end: u64,
-    /// Whether the place was lost since the last response whose place was certain.
-    adrift: bool,
+    place: Place,
     /// Where the latest gap in the responses ends that hid a place.
     response_gap_end: u64,
     /// Gaps that hid a place since the last request, and since the last response.
@@ -136,14 +145,16 @@ impl Book {
     pub(super) const fn lose_response_place(&mut self, end: u64) {
         let [_, response] = &mut self.lost;
         *response = true;
-        self.adrift = true;
+        self.place = Place::Adrift;
         self.response_gap_end = end;
     }
 
     /// Notes that the next response is searched for. What is passed over may hide others, so the
     /// place is as uncertain as after a gap, unless no response had a place yet.
     pub(super) const fn search_response(&mut self) {
-        self.adrift |= self.has_placed;
+        if matches!(self.place, Place::Certain) {
+            self.place = Place::Adrift;
+        }
     }
 
     /// Notes where the next response begins at the earliest.
@@ -186,7 +197,7 @@ impl Book {
         if request.is_doubtful {
             return Answered::Ambiguous(place);
         }
-        if !self.adrift {
+        if self.place != Place::Adrift {
             return Answered::Pending(place);
         }
         // A request that was sent after the client had bytes that were lost: the earlier ones
@@ -217,7 +228,7 @@ impl Book {
         // A client that had nothing since a request was lost may not have waited for its answer.
         request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
         if let Some(last) = self.pending.back() {
-            self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
+            self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
         self.pending.push_back(request);
         if self.pending.len() > PENDING_REQUESTS_MAX
@@ -271,8 +282,7 @@ impl Book {
             }
             return;
         }
-        self.adrift = false;
-        self.has_placed = true;
+        self.place = Place::Certain;
         let [_, lost] = &mut self.lost;
         let is_after_gap = std::mem::take(lost) && head.found_by_search;
         let given_up = match answered {
@@ -304,7 +314,7 @@ impl Book {
             return;
         }
         // Whose response it was, and with that how long it is, is not certain.
-        self.adrift = true;
+        self.place = Place::Adrift;
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
         if self.request_gap_end > self.settled {

@@ -99,11 +99,7 @@ fn write_change(change: Option<&Change>, is_justified: impl Into<Option<bool>>, 
     let _ = write!(out, ",\"justified\":{}}}", is_justified.into() == Some(true));
 }
 
-fn write_findings<'f>(
-    name: &str,
-    findings: impl Iterator<Item = &'f Finding>,
-    out: &mut Vec<u8>,
-) {
+fn write_findings<'f>(name: &str, findings: impl Iterator<Item = &'f Finding>, out: &mut Vec<u8>) {
     let _ = write!(out, ",\"{name}\":[");
     for (position, finding) in findings.enumerate() {
         separate(position, out);
@@ -138,7 +134,7 @@ pub fn write_values(report: &ValueReport, out: &mut Vec<u8>) {
         [("before", report.before), ("after", report.after)].into_iter().enumerate()
     {
         separate(position, out);
-        let Counts { answers, without_body, partial, matched } = counts;
+        let Counts { answers, without_body, partial, matched, .. } = counts;
         let last = if name == "before" { "not_kept" } else { "matched" };
         let _ = write!(
             out,
@@ -164,7 +160,8 @@ fn write_value(change: &ValueChange, decided: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"path\":");
     json::string(out, change.path.as_bytes());
     let (count, of) = (change.count, change.of);
-    let _ = write!(out, ",\"difference\":\"{}\",\"count\":{count},\"of\":{of}", change.outcome.name());
+    let _ =
+        write!(out, ",\"difference\":\"{}\",\"count\":{count},\"of\":{of}", change.outcome.name());
     for (name, value) in [("before", change.before), ("after", change.after)] {
         let _ = write!(out, ",\"{name}\":");
         write_json_value(value, out);

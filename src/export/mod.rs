@@ -10,3 +10,5 @@ pub mod jsonl;
 pub mod latency;
 pub mod ledger;
 pub mod packets;
+#[cfg(feature = "parquet")]
+pub mod parquet;

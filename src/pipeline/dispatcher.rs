@@ -1,6 +1,7 @@
 //! Reads frames, decodes them, and gives each packet to the worker that owns its flow.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -49,6 +50,39 @@ pub struct Watch {
     pub missed_by_kernel: AtomicU64,
     /// Frames that interfaces or their drivers dropped, as of the last second.
     pub missed_by_interface: AtomicU64,
+    /// Exchanges that were measured and could not be kept: the disk was full.
+    pub unkept: AtomicU64,
+    /// The accounts as of the last second: the first is that of the frames, then one a worker.
+    accounts: Mutex<Vec<Ledger>>,
+}
+
+impl Watch {
+    /// Where everything went so far, as of the last second of packet time. Flows that are open
+    /// count as live, and bytes that are held in wait for others are in no account yet: those
+    /// that are told balance.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let mut sum = Ledger::default();
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().for_each(|account| sum += account);
+        drop(accounts);
+        let settled = sum.settled();
+        let live = sum.flows.opened.saturating_sub(settled.flows.opened);
+        let mut ledger = Ledger { bytes: settled.bytes, ..sum };
+        ledger.flows.live = live;
+        ledger
+    }
+
+    /// Replaces one of the accounts.
+    fn account(&self, number: usize, account: &Ledger) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() <= number {
+            accounts.resize_with(number + 1, Ledger::default);
+        }
+        if let Some(place) = accounts.get_mut(number) {
+            place.clone_from(account);
+        }
+    }
 }
 
 /// Takes the exchanges of one worker.
@@ -111,6 +145,7 @@ pub fn run<S: Source, O: Output>(
         }
         Order::Tick(now) => {
             worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+            watch.account(1, &worker.account());
             output.tick(now);
         }
         Order::Flush => {}
@@ -220,6 +255,7 @@ impl<'r> Intake<'r> {
         let missed = source.missed();
         self.watch.missed_by_kernel.store(missed.kernel, Ordering::Relaxed);
         self.watch.missed_by_interface.store(missed.interface, Ordering::Relaxed);
+        self.watch.account(0, &Ledger { missed, ..self.ledger.clone() });
     }
 
     /// Moves time on, never back, and ticks where a second of it has passed.
@@ -301,16 +337,17 @@ fn run_threads<S: Source, O: Output>(
     mut intake: Intake<'_>,
     outputs: Vec<O>,
 ) -> Result<Outcome<O>, PipelineError> {
-    let policy = intake.options.policy;
+    let (policy, watch) = (intake.options.policy, intake.watch);
     let workers = outputs.len();
     std::thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
         let mut threads = Vec::with_capacity(workers);
-        for output in outputs {
+        for (number, output) in outputs.into_iter().enumerate() {
             let (deliveries, inbox) = bounded(BATCHES_MAX);
             let (give_back, returned) = bounded(BATCHES_MAX);
             queues.push(Queue { batch: Batch::default(), deliveries, returned });
-            threads.push(scope.spawn(move || work(policy, output, &inbox, &give_back)));
+            let report = move |account: &Ledger| watch.account(number + 1, account);
+            threads.push(scope.spawn(move || work(policy, output, (&inbox, &give_back), &report)));
         }
         let (errors, end) = intake.read(source, &mut |order| match order {
             Order::Packet(packet) => {
@@ -348,8 +385,8 @@ fn run_threads<S: Source, O: Output>(
 fn work<O: Output>(
     policy: Policy,
     mut output: O,
-    inbox: &Receiver<Delivery>,
-    give_back: &Sender<Batch>,
+    (inbox, give_back): (&Receiver<Delivery>, &Sender<Batch>),
+    report: &dyn Fn(&Ledger),
 ) -> (O, Ledger) {
     let mut worker = Worker::new(policy);
     let mut end = Timestamp::default();
@@ -364,6 +401,7 @@ fn work<O: Output>(
             }
             Delivery::Tick(now) => {
                 worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+                report(&worker.account());
                 output.tick(now);
             }
             Delivery::End(at) => end = at,

@@ -95,6 +95,14 @@ impl Worker {
         }
     }
 
+    /// Where everything went so far.
+    #[must_use]
+    pub(super) fn account(&self) -> Ledger {
+        let mut ledger = self.common.ledger.clone();
+        ledger += &Ledger { bytes: self.common.bytes.clone(), ..Ledger::default() };
+        ledger
+    }
+
     /// Ends every flow, because the capture has ended at `now`, and gives the account.
     #[must_use]
     pub(super) fn finish(mut self, now: Timestamp, emit: Emit<'_>) -> Ledger {
@@ -106,10 +114,7 @@ impl Worker {
                 shard.end_flow((&key, flow), Farewell::CaptureEnded, now, &mut hand);
             }
         }
-        let mut ledger = self.common.ledger;
-        let bytes = Ledger { bytes: self.common.bytes, ..Ledger::default() };
-        ledger += &bytes;
-        ledger
+        self.account()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::query::compare::{
-    Change, Contrast, Counts, Decimal, Finding, Outcome, Quantity, Test, Value, ValueChange,
-    ValueReport,
+    Change, Contrast, Counts, Decimal, Example, Finding, Outcome, Quantity, Test, Value,
+    ValueChange, ValueReport,
 };
 use crate::query::group::{Key, Keys};
 use crate::query::latency::Row;
@@ -198,16 +198,18 @@ fn cannot_say(contrast: &Contrast) -> String {
         })
     };
     let (before, after) = (unseen(&contrast.before), unseen(&contrast.after));
-    let (name, (part, whole)) = if before.0.saturating_mul(after.1) > after.0.saturating_mul(before.1) {
-        ("before", before)
-    } else {
-        ("after", after)
-    };
+    let (name, (part, whole)) =
+        if before.0.saturating_mul(after.1) > after.0.saturating_mul(before.1) {
+            ("before", before)
+        } else {
+            ("after", after)
+        };
     format!("cannot say: {} {name} not seen whole", units::share(part, whole))
 }
 
 fn summary(out: &mut String, contrasts: &[Contrast]) {
-    let count = |is: &dyn Fn(&Contrast) -> bool| contrasts.iter().filter(|one| is(one)).count() as u64;
+    let count =
+        |is: &dyn Fn(&Contrast) -> bool| contrasts.iter().filter(|one| is(one)).count() as u64;
     let both = count(&|one| one.before.is_some() && one.after.is_some());
     let changed = count(&|one| one.verdicts().next().is_some());
     let (new, gone) = (count(&|one| one.before.is_none()), count(&|one| one.after.is_none()));
@@ -248,14 +250,21 @@ const UNDECIDED_SHOWN: usize = 10;
 #[must_use]
 pub fn values(report: &ValueReport, style: Style) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}", style.paint(Role::Heading, "values in answers to the same request"));
+    let _ =
+        writeln!(out, "{}", style.paint(Role::Heading, "values in answers to the same request"));
     for change in &report.changes {
         let _ = writeln!(out, "{}", style.paint(Role::Bad, sentence(change)));
         let Example { before, after } = change.example;
-        let _ = writeln!(out, "{}", style.paint(Role::Faint, format!("    before {before}   after {after}")));
+        let _ = writeln!(
+            out,
+            "{}",
+            style.paint(Role::Faint, format!("    before {before}   after {after}"))
+        );
     }
+    let has_bodies = !holds_none(report.before) && !holds_none(report.after);
     if report.changes.is_empty() && report.after.matched > 0 {
-        note(&mut out, "No difference beyond what always differs.");
+        let seen = if has_bodies { "No difference" } else { "No status differs" };
+        note(&mut out, &format!("{seen} beyond what always does."));
     }
     if !report.undecided.is_empty() {
         out.push('\n');
@@ -265,15 +274,14 @@ pub fn values(report: &ValueReport, style: Style) -> String {
         }
         if report.undecided.len() > UNDECIDED_SHOWN {
             let more = (report.undecided.len() - UNDECIDED_SHOWN) as u64;
-            let _ = writeln!(out, "  and {} (--json has them)", units::counted(more, "more", "more"));
+            let _ =
+                writeln!(out, "  and {} (--json has them)", units::counted(more, "more", "more"));
         }
     }
     out.push('\n');
     coverage(&mut out, report);
     out
 }
-
-use crate::query::compare::Example;
 
 /// `$.cart.total: off by 0.01 in 37 of 412 answers to POST /cart/promo`.
 #[must_use]
@@ -333,6 +341,11 @@ fn shown(value: Option<Value>) -> Option<String> {
     }
 }
 
+/// Whether no answer's body was kept, of those that had one.
+const fn holds_none(counts: Counts) -> bool {
+    counts.without_body > 0 && counts.without_body + counts.empty == counts.answers
+}
+
 /// What could be compared, and what could not.
 fn coverage(out: &mut String, report: &ValueReport) {
     let (before, after) = (report.before, report.after);
@@ -344,13 +357,15 @@ fn coverage(out: &mut String, report: &ValueReport) {
             units::counted(after.answers, "answer", "answers")
         ),
     );
-    let holds_none = |counts: Counts| counts.answers > 0 && counts.without_body == counts.answers;
     for (name, counts) in [("BEFORE", before), ("AFTER", after)] {
         if holds_none(counts) {
             note(out, &format!("{name} holds no bodies: capture with --bodies to compare values."));
         } else if counts.without_body > 0 {
             let some = units::counted(counts.without_body, "answer", "answers");
-            note(out, &format!("{name} holds no body of {some}: only their statuses are compared."));
+            note(
+                out,
+                &format!("{name} holds no body of {some}: only their statuses are compared."),
+            );
         }
         if counts.partial > 0 {
             let some = units::counted(counts.partial, "body", "bodies");

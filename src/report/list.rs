@@ -9,8 +9,14 @@ use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
 
-/// Least columns that the request keeps, however narrow the terminal is.
+/// Below this width the date is left out: times of day tell most listings' lines apart.
+const DATE_FROM_WIDTH: usize = 100;
+
+/// Least columns that the request keeps where what was odd follows it.
 const REQUEST_COLUMNS_MIN: usize = 20;
+
+/// What was odd is left out where it has less room than this.
+const TAIL_COLUMNS_MIN: usize = 6;
 
 /// Columns that the value of a key takes at least.
 const VALUE_COLUMNS_MIN: usize = 12;
@@ -66,8 +72,10 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
     // Month to millisecond of `2026-11-21T06:34:25.123456789Z`, then eight letters of the id.
     let at = facts.start.rfc3339();
     let mut before = String::with_capacity(32);
-    before.push_str(at.as_str().get(5..10).unwrap_or_default());
-    before.push(' ');
+    if width.is_none_or(|width| width >= DATE_FROM_WIDTH) {
+        before.push_str(at.as_str().get(5..10).unwrap_or_default());
+        before.push(' ');
+    }
     before.push_str(at.as_str().get(11..23).unwrap_or_default());
     before.push(' ');
     before.extend(facts.id().letters().iter().take(8).map(|&letter| char::from(letter)));
@@ -96,7 +104,7 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
     let taken = out.len() - client_at;
     out.push_str("            ".get(taken.min(12)..).unwrap_or_default());
     out.push(' ');
-    let tail = tail(facts);
+    let mut tail = tail(facts);
     match *width {
         None => push_request(exchange, out),
         Some(width) => {
@@ -108,9 +116,12 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
                 + time_columns.max(8)
                 + taken.max(12)
                 + 3;
-            let tail_columns = if tail.is_empty() { 0 } else { tail.len() + 1 };
-            let room = width.saturating_sub(before + tail_columns);
-            out.push_str(&cut(&request, room.max(REQUEST_COLUMNS_MIN)));
+            let room = width.saturating_sub(before);
+            let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
+            let tail_room = room.saturating_sub(kept + 1);
+            tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
+            let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+            out.push_str(&cut(&request, room.saturating_sub(tail_columns)));
         }
     }
     if !tail.is_empty() {
@@ -243,8 +254,9 @@ mod tests {
         check(
             &exchange,
             Some(80),
-            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+            "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
         );
+        check(&exchange, Some(62), "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test…\n");
         let mut odd = exchange.clone();
         odd.facts.state = State::Open;
         odd.facts.status = 0;
@@ -256,6 +268,12 @@ mod tests {
             None,
             "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
         );
+        check(
+            &odd,
+            Some(80),
+            "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?… (open, ear…\n",
+        );
+        check(&odd, Some(66), "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/car…\n");
         odd.facts.request = None;
         odd.facts.state = State::Orphan;
         odd.request.head.clear();

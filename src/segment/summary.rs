@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use crate::exchange::{Exchange, Facts, MessageFacts, State, Timing};
 use crate::http::lines;
+use crate::ledger::Exchanges;
 use crate::limits::{GROUPS_MAX, METHOD_BYTES_MAX};
 use crate::packet::Endpoint;
 use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
@@ -320,6 +321,21 @@ impl Summary {
         let mut groups: Vec<_> = self.groups.iter().map(|(key, stats)| (key, stats)).collect();
         groups.sort_unstable_by_key(|&(key, _)| key);
         groups.into_iter()
+    }
+
+    /// The account of all its exchanges.
+    #[must_use]
+    pub fn exchanges(&self) -> Exchanges {
+        let mut account = Exchanges::default();
+        for stats in self.groups.iter().map(|(_, stats)| stats).chain(self.other()) {
+            account.total += stats.total();
+            account.complete += stats.state(State::Complete);
+            account.truncated += stats.state(State::Truncated);
+            account.unanswered += stats.state(State::Unanswered);
+            account.open += stats.state(State::Open);
+            account.orphan += stats.state(State::Orphan);
+        }
+        account
     }
 
     /// What found no room among the groups; `None` where all did.

@@ -12,11 +12,13 @@ mod pcap;
 mod pcapng;
 mod prefetch;
 mod record;
+mod text;
 pub(crate) mod socket;
 
 pub use error::SourceError;
 pub use file::{CaptureFile, is_capture};
 pub use files::CaptureFiles;
+pub use text::TextFile;
 
 use crate::ledger::Missed;
 use crate::limits::READ_FRAMES;

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::pipeline::Ports;
 use weir::query::quantity;
 
+use crate::live_args::{DevicesArgs, DoctorArgs, LiveArgs};
+
 /// Weir: what a service answered over HTTP/1, and how fast, from packets alone
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -29,6 +31,11 @@ pub(crate) struct Cli {
         display_order = 900
     )]
     pub(crate) color: Color,
+
+    /// The format of access logs among the PATHs, as nginx or Apache has it (default: common or
+    /// combined, and behind it `$request_time` in seconds or %D in microseconds)
+    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
+    pub(crate) log_format: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
@@ -63,19 +70,26 @@ pub(crate) enum Command {
     Info(InfoArgs),
     Verify(VerifyArgs),
     Export(ExportArgs),
+    Devices(DevicesArgs),
+    Doctor(DoctorArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
 
 /// Packets in, exchanges out: into segments, or a line each
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Without -w, one line an exchange goes to standard output as each completes;
-with --json they are sorted by start. The summary goes to standard error.
+of files, those of --json are sorted by start. The summary goes to standard error.
+On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP begins
+a new segment.
 FILTER may follow the files of -r: the first word that neither is nor looks
 like a file begins it.
 
 Examples:
+  sudo weir capture -i eth0 -p 80
+  weir capture -i any -p 80 -w /var/lib/weir --keep 20G,30d --metrics :9090
   weir capture -r trace.pcap
   weir capture -r trace.pcap --json | jq .
   weir capture -r mon.pcap.gz tue.pcap -w segments   keep the exchanges
@@ -84,7 +98,7 @@ Examples:
   xz -dc old.pcap.xz | weir capture -r - -p 8080")]
 pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
-    #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(short, long, value_name = "FILE", group = "input", num_args = 1..)]
     pub(crate) read: Vec<PathBuf>,
 
     /// Write segments to this directory
@@ -126,6 +140,9 @@ pub(crate) struct CaptureArgs {
     /// Only frames that this matches: a BPF expression, as for tcpdump
     #[arg(value_name = "FILTER", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 impl CaptureArgs {
@@ -288,6 +305,11 @@ pub(crate) struct ListArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Print what a directory holds, then new exchanges as a capture writes them, until
+    /// interrupted
+    #[arg(long)]
+    pub(crate) follow: bool,
 
     #[command(flatten)]
     pub(crate) which: Which,
@@ -486,7 +508,7 @@ fn rotation(text: &str) -> Result<Rotation, String> {
     Ok(rotation)
 }
 
-fn size_bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
     quantity::size_bytes(text).ok_or_else(|| format!("`{text}` is no size: write 64K, 256M or 20G"))
 }
 

@@ -20,14 +20,18 @@ use weir::report::{self, Style};
 use weir::segment::{About, Store};
 use weir::source::CaptureFiles;
 use weir::source::bpf::Program;
+use weir::time::Timestamp;
 
 use crate::args::CaptureArgs;
 use crate::exit::{Exit, UsageError, complain};
 use crate::question::secrets;
-use crate::{interrupt, list, open, progress, terminal};
+use crate::{interrupt, list, live, open, progress, terminal};
 
 /// Answers `weir capture`.
 pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
+    if !args.live.interface.is_empty() {
+        return live::run(args);
+    }
     let input = Input::look(args)?;
     match &args.write {
         Some(dir) => record(args, &input, dir.clone()),
@@ -71,13 +75,13 @@ pub(crate) fn policy(args: &CaptureArgs) -> Policy {
 }
 
 /// Counts exchanges of all workers, and stops the run at the number asked for.
-struct Limit {
+pub(crate) struct Limit {
     left: AtomicU64,
     watch: Arc<Watch>,
 }
 
 impl Limit {
-    fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
+    pub(crate) fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
         Self { left: AtomicU64::new(count.unwrap_or(u64::MAX)), watch: Arc::clone(watch) }
     }
 
@@ -93,9 +97,9 @@ impl Limit {
 }
 
 /// Passes on the exchanges that the limit allows.
-struct Limited<'l, O> {
-    limit: &'l Limit,
-    output: O,
+pub(crate) struct Limited<'l, O> {
+    pub(crate) limit: &'l Limit,
+    pub(crate) output: O,
 }
 
 impl<O: Output> Output for Limited<'_, O> {
@@ -103,6 +107,10 @@ impl<O: Output> Output for Limited<'_, O> {
         if self.limit.takes_one() {
             self.output.exchange(exchange);
         }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.output.tick(now);
     }
 }
 
@@ -225,7 +233,10 @@ fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
     recorder.seal(&done.ledger)?;
     let store = Store::open(&[dir.path()])?;
-    let damaged = list::print(&store, &Question::default(), &list::Form::Json(Keys::none()))?;
+    // A capture that was interrupted is printed as far as it came.
+    interrupt::forget();
+    let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
+    let damaged = list::print(&store, &all, &form)?;
     summarize(&done.ledger, None);
     let exit = open::exit_code(done.is_damaged, &damaged);
     dir.close().context("cannot remove what was read from captures")?;
@@ -233,7 +244,7 @@ fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
 }
 
 /// Says where everything went, on standard error.
-fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
+pub(crate) fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
     eprint!("{}", report::ledger::ledger(ledger, Style::Plain));
     if let Some(Recorded { segments, bytes, exchanges }) = recorded {
         let size = report::units::size(*bytes);
@@ -244,7 +255,7 @@ fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
 }
 
 /// The name of this host, for the segments' headers; empty where it has none.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()
 }

@@ -39,6 +39,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Exit> {
     let checks: Vec<Check> = checks
         .collect::<Result<_, _>>()
         .map_err(|error| UsageError(format!("--fail-if: {error}")))?;
+    if args.before.as_os_str() == "-" && args.after.as_os_str() == "-" {
+        return Err(UsageError("standard input (-) can be read once".into()).into());
+    }
     let sides = [Side::open(args, &args.before)?, Side::open(args, &args.after)?];
     let mut answers = Answers::default();
     let mut recordings = Vec::new();

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let reading =
         Reading { policy: policy(args, &asked.filter, &keys), workers: args.which.workers };
     let mut latency = Latency::new(keys, metric);
-    let exit = if asked.is_relative() {
+    let exit = if asked.is_relative() || !subject.foreign.is_empty() {
         // The end of the data is known only when all of it was read.
         let opened = subject.store(&reading)?;
         let question = asked.question(scan::last_start(&opened.store)?);

@@ -12,10 +12,10 @@ use weir::report::list::{Layout, line};
 use weir::segment::{SegmentError, Store};
 
 use crate::args::ListArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, Interrupted};
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
-use crate::terminal;
+use crate::{follow, interrupt, terminal};
 
 /// What a listing is written as.
 #[derive(Clone, Debug)]
@@ -26,21 +26,45 @@ pub(crate) enum Form {
     Json(Keys),
 }
 
+impl Form {
+    /// What the options ask for.
+    pub(crate) fn of(args: &ListArgs) -> Result<Self> {
+        let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
+        let metric = args.grouping.metric()?;
+        if args.which.json {
+            return Ok(Self::Json(keys));
+        }
+        let layout = Layout::new(terminal::line_width(), terminal::style());
+        Ok(Self::Lines(Layout { keys, metric, ..layout }))
+    }
+
+    /// Appends an exchange to `bytes`; `text` is room for it.
+    pub(crate) fn append(&self, exchange: &Exchange, text: &mut String, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Json(keys) => {
+                jsonl::write_exchange(exchange, bytes);
+                append_by(keys, exchange, bytes);
+            }
+            Self::Lines(layout) => {
+                text.clear();
+                line(exchange, layout, text);
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+    }
+}
+
 /// Answers `weir list`.
 pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
+    if args.follow {
+        return follow::run(args);
+    }
     let asked = Asked::read(&args.which)?;
-    let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
-    let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
     let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
     let question = asked.question(scan::last_start(&opened.store)?);
-    let form = if args.which.json {
-        Form::Json(keys)
-    } else {
-        let layout = Layout::new(terminal::line_width(), terminal::style());
-        Form::Lines(Layout { keys, metric, ..layout })
-    };
+    let form = Form::of(args)?;
     let damaged = print(&opened.store, &question, &form)?;
     opened.close(&damaged)
 }
@@ -61,17 +85,7 @@ pub(crate) fn write(
     out: &mut impl Write,
 ) -> Result<Vec<SegmentError>> {
     let mut text = String::new();
-    each(store, question, out, &mut |exchange, bytes| match form {
-        Form::Json(keys) => {
-            jsonl::write_exchange(exchange, bytes);
-            append_by(keys, exchange, bytes);
-        }
-        Form::Lines(layout) => {
-            text.clear();
-            line(exchange, layout, &mut text);
-            bytes.extend_from_slice(text.as_bytes());
-        }
-    })
+    each(store, question, out, &mut |exchange, bytes| form.append(exchange, &mut text, bytes))
 }
 
 /// Writes what `form` makes of each exchange that the question is about, sorted by start, and
@@ -93,16 +107,14 @@ pub(crate) fn each(
         }
         bytes.clear();
         form(&exchange, &mut bytes);
-        match out.write_all(&bytes) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
+        failure = match out.write_all(&bytes) {
+            Ok(()) if interrupt::is_asked() => Some(Interrupted.into()),
+            written => written.err().map(anyhow::Error::from),
+        };
+        if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if let Some(error) = failure {
-        return Err(error.into());
+        return Err(error);
     }
     damaged.extend(scanned.damaged);
     Ok(damaged)

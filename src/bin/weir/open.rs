@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{BufReader, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
-use weir::exchange::Policy;
+use weir::exchange::{Exchange, Policy, Secrets, State};
+use weir::foreign;
 use weir::ledger::Ledger;
 use weir::pipeline::{Options, Outcome, Output, Recorder, Recording, Watch, run};
+use weir::report::units;
 use weir::segment::{About, SegmentError, Store};
-use weir::source::{CaptureFile, CaptureFiles, is_capture};
+use weir::source::{CaptureFile, CaptureFiles, TextFile, is_capture};
 
 use crate::exit::{Exit, Interrupted, UsageError, complain};
 use crate::{interrupt, progress};
@@ -28,6 +30,8 @@ pub(crate) struct Subject {
     pub(crate) segments: Vec<PathBuf>,
     /// Capture files; `-` is standard input.
     pub(crate) captures: Vec<PathBuf>,
+    /// HTTP archives and access logs.
+    pub(crate) foreign: Vec<(PathBuf, foreign::Kind)>,
 }
 
 impl Subject {
@@ -47,6 +51,9 @@ impl Subject {
                 subject.segments.push(path.clone());
             } else if is_segment(path)? {
                 subject.segments.push(path.clone());
+            } else if let Some(kind) = foreign_kind(path)? {
+                once(path, &mut seen)?;
+                subject.foreign.push((path.clone(), kind));
             } else {
                 check_capture(path)?;
                 once(path, &mut seen)?;
@@ -56,19 +63,32 @@ impl Subject {
         Ok(subject)
     }
 
-    /// A store of everything: captures are read into segments that go when it is dropped.
+    /// A store of everything: captures and what other tools wrote are read into segments that go
+    /// when it is dropped.
     pub(crate) fn store(&self, reading: &Reading) -> Result<Opened> {
         let mut paths = self.segments.clone();
         let mut opened = Opened::default();
-        if !self.captures.is_empty() {
+        if !self.captures.is_empty() || !self.foreign.is_empty() {
             let dir = temporary_dir()?;
             let recorder = temporary_recorder(&dir)?;
-            let outputs = (0..reading.workers.unwrap_or(1)).map(|_| recorder.output()).collect();
-            let outcome = self.read(reading, outputs)?;
-            outcome.outputs.into_iter().for_each(weir::pipeline::BlockOutput::finish);
-            recorder.seal(&outcome.ledger)?;
+            let mut ledger = Ledger::default();
+            if !self.captures.is_empty() {
+                let outputs = (0..reading.workers.unwrap_or(1)).map(|_| recorder.output());
+                let outcome = self.read(reading, outputs.collect())?;
+                outcome.outputs.into_iter().for_each(weir::pipeline::BlockOutput::finish);
+                opened.is_damaged = outcome.is_damaged;
+                ledger += &outcome.ledger;
+            }
+            let mut output = recorder.output();
+            for (path, kind) in &self.foreign {
+                opened.is_damaged |= read_foreign(path, *kind, reading, &mut |exchange| {
+                    count(&mut ledger, exchange.facts.state);
+                    output.exchange(exchange);
+                })?;
+            }
+            output.finish();
+            recorder.seal(&ledger)?;
             paths.push(dir.path().to_owned());
-            opened.is_damaged = outcome.is_damaged;
             opened.temporary = Some(dir);
         }
         opened.store = Store::open(&paths)?;
@@ -141,6 +161,79 @@ impl Opened {
 pub(crate) fn exit_code(is_damaged: bool, damaged: &[SegmentError]) -> Exit {
     damaged.iter().for_each(|damage| complain(&damage.to_string()));
     if is_damaged || !damaged.is_empty() { Exit::Failed } else { Exit::Done }
+}
+
+/// The format of access logs that the user gave.
+static LOG_FORMAT: OnceLock<foreign::Format> = OnceLock::new();
+
+/// Bytes of a file that are looked at to learn whether another tool wrote it.
+const LOOKED_AT_BYTES: usize = 16 << 10;
+
+/// Remembers the format of access logs.
+pub(crate) fn choose_log_format(format: Option<&str>) -> Result<()> {
+    if let Some(format) = format {
+        let format = foreign::Format::parse(format)
+            .map_err(|error| UsageError(format!("--log-format: {error}")))?;
+        let _ = LOG_FORMAT.set(format);
+    }
+    Ok(())
+}
+
+fn foreign_settings(secrets: Secrets) -> foreign::Settings {
+    foreign::Settings { secrets, format: LOG_FORMAT.get().cloned() }
+}
+
+/// What another tool wrote into the file at `path`; `None` where it is a capture or unknown.
+fn foreign_kind(path: &Path) -> Result<Option<foreign::Kind>> {
+    // What cannot be looked at twice is left to the reading of captures.
+    if !std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    let file = TextFile::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut head = Vec::new();
+    // A compressed file that is damaged is complained of by the reading of captures.
+    let _ = file.take(LOOKED_AT_BYTES as u64).read_to_end(&mut head);
+    Ok(foreign::kind(&head, &foreign_settings(Secrets::Redacted)))
+}
+
+/// Reads what another tool wrote; whether a part of it could not be read.
+fn read_foreign(
+    path: &Path,
+    kind: foreign::Kind,
+    reading: &Reading,
+    visit: &mut dyn FnMut(&Exchange),
+) -> Result<bool> {
+    let cannot = || format!("cannot read {}", path.display());
+    let mut input = BufReader::new(TextFile::open(path).with_context(cannot)?);
+    let settings = foreign_settings(reading.policy.secrets);
+    let told = foreign::read(kind, &mut input, &settings, visit).with_context(cannot)?;
+    if let Some(first) = told.first_skipped {
+        let what = match kind {
+            foreign::Kind::Archive => units::counted(told.skipped, "entry", "entries"),
+            foreign::Kind::AccessLog => units::counted(told.skipped, "line", "lines"),
+        };
+        let path = path.display();
+        complain(&format!(
+            "{path}: {what} could not be read and were skipped, first number {first}"
+        ));
+    }
+    if told.is_cut {
+        complain(&format!("{}: it ends before its end", path.display()));
+    }
+    Ok(told.is_cut)
+}
+
+/// Accounts for an exchange that came from no packets.
+fn count(ledger: &mut Ledger, state: State) {
+    let exchanges = &mut ledger.exchanges;
+    exchanges.total += 1;
+    match state {
+        State::Complete => exchanges.complete += 1,
+        State::Truncated => exchanges.truncated += 1,
+        State::Unanswered => exchanges.unanswered += 1,
+        State::Open => exchanges.open += 1,
+        State::Orphan => exchanges.orphan += 1,
+    }
 }
 
 /// A directory for what is read from captures; it goes with the value.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use weir::decode::{Decoded, Decoder};
 use weir::exchange::{Exchange, Heads, Policy, Secrets};
 use weir::export::packets::{Form, PacketWriter, Section, Synthesis, Wanted};
@@ -33,13 +33,16 @@ impl Packets {
     /// Reads the captures once, to find the exchanges in them.
     pub(crate) fn look(args: &ExportArgs) -> Result<Self> {
         let asked = Asked::read(&args.which)?;
-        let Subject { segments, captures } = Subject::look(&args.paths)?;
+        let Subject { segments, captures, foreign } = Subject::look(&args.paths)?;
+        if let Some((path, _)) = foreign.first() {
+            bail!("{} has no packets: expected captures or segments", path.display());
+        }
         if captures.iter().any(|path| path.as_os_str() == "-") {
             let text = "packets are found in a first reading and copied in a second, and standard \
                         input (-) can be read once: save the capture to a file first";
             return Err(UsageError(text.into()).into());
         }
-        let captures = Subject { segments: Vec::new(), captures };
+        let captures = Subject { captures, ..Subject::default() };
         // Nothing of this is written, so a filter may look at secrets.
         let policy = Policy { heads: Heads::Whole, body_bytes_max: None, secrets: Secrets::Kept };
         let read = captures.store(&Reading { policy, workers: args.which.workers })?;

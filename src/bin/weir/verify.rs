@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use weir::exchange::{Heads, Policy, Secrets};
 use weir::export::json;
 use weir::pipeline::Output;
@@ -34,6 +34,9 @@ impl Output for Nothing {
 /// Answers `weir verify`.
 pub(crate) fn run(args: &VerifyArgs) -> Result<Exit> {
     let subject = Subject::look(&args.paths)?;
+    if let Some((path, _)) = subject.foreign.first() {
+        bail!("{} is neither a segment nor a capture: it has no checksums", path.display());
+    }
     let mut findings = Vec::new();
     for path in Store::open(&subject.segments)?.paths() {
         findings.push(verify(path, args.repair)?);

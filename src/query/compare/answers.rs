@@ -48,6 +48,8 @@ pub struct Counts {
     pub answers: u64,
     /// Of these: without a body because bodies were not kept.
     pub without_body: u64,
+    /// Of these: which have no body at all.
+    pub empty: u64,
     /// Of these: whose body is not all there.
     pub partial: u64,
     /// After: answers to a request that was answered before too. Before: the others of
@@ -80,6 +82,7 @@ pub(super) struct Way {
     kept: usize,
     pub(super) learned: HashMap<(u32, NameId), Learned, RandomState>,
     pub(super) crossed: HashMap<(u32, NameId), Crossed, RandomState>,
+    events: Vec<Event>,
 }
 
 /// Compares the answers of two captures: first all of the one, then all of the other.
@@ -97,7 +100,6 @@ pub struct Answers {
     /// What was at hand after.
     pub counts_after: Counts,
     leaves: Vec<Leaf>,
-    events: Vec<Event>,
 }
 
 /// One place of an answer against what was known of it.
@@ -134,9 +136,9 @@ impl Answers {
         let keys = keys(request, exchange);
         let mut is_kept = true;
         for (way, (whole, body)) in [&mut self.plain, &mut self.chained].into_iter().zip(keys) {
-            is_kept &= way.learn(whole, route, id, (&self.paths, &status), &mut self.events);
+            is_kept &= way.learn(whole, route, id, (&self.paths, &status));
             if has_body {
-                is_kept &= way.learn(body, route, id, (&self.paths, &self.leaves), &mut self.events);
+                is_kept &= way.learn(body, route, id, (&self.paths, &self.leaves));
             }
         }
         self.counts_before.matched += u64::from(!is_kept);
@@ -155,9 +157,9 @@ impl Answers {
         let keys = keys(request, exchange);
         let mut is_matched = false;
         for (way, (whole, body)) in [&mut self.plain, &mut self.chained].into_iter().zip(keys) {
-            is_matched |= way.cross(whole, route, id, (&self.paths, &status), &mut self.events);
+            is_matched |= way.cross(whole, route, id, (&self.paths, &status));
             if has_body {
-                way.cross(body, route, id, (&self.paths, &self.leaves), &mut self.events);
+                way.cross(body, route, id, (&self.paths, &self.leaves));
             }
         }
         self.counts_after.matched += u64::from(is_matched);
@@ -195,6 +197,7 @@ impl Counts {
     fn note(&mut self, content: Content<'_>) {
         self.answers += 1;
         self.without_body += u64::from(content == Content::NotKept);
+        self.empty += u64::from(content == Content::Whole(b""));
         self.partial += u64::from(content == Content::Part);
     }
 }
@@ -220,16 +223,15 @@ impl Way {
         route: u32,
         id: ExchangeId,
         (paths, leaves): (&Paths, &[Leaf]),
-        events: &mut Vec<Event>,
     ) -> bool {
         let mut is_kept = true;
         if let Some(known) = self.known.get_mut(&key) {
             known.answers = known.answers.saturating_add(1);
-            join(known, leaves, paths, Loose::Compared, events);
+            join(known, leaves, paths, Loose::Compared, &mut self.events);
             let before = known.values.len();
             known.take(leaves);
             self.kept += known.values.len() - before;
-            for event in per_name(events) {
+            for event in per_name(&mut self.events) {
                 if let Some(learned) = entry(&mut self.learned, (route, event.name)) {
                     learned.repeated(event.outcome);
                 }
@@ -267,11 +269,10 @@ impl Way {
         route: u32,
         id: ExchangeId,
         (paths, leaves): (&Paths, &[Leaf]),
-        events: &mut Vec<Event>,
     ) -> bool {
         let Some(known) = self.known.get(&key) else { return false };
-        join(known, leaves, paths, Loose::PassedOver, events);
-        for event in per_name(events) {
+        join(known, leaves, paths, Loose::PassedOver, &mut self.events);
+        for event in per_name(&mut self.events) {
             if let Some(crossed) = entry(&mut self.crossed, (route, event.name)) {
                 crossed.add(event, Example { before: known.id, after: id });
             }
@@ -305,12 +306,9 @@ impl Known {
                     seen.count = seen.count.saturating_add(1);
                     seen.varies |= seen.value != leaf.value;
                 }
-                None => new.push(Seen {
-                    path: leaf.path,
-                    value: leaf.value,
-                    count: 1,
-                    varies: false,
-                }),
+                None => {
+                    new.push(Seen { path: leaf.path, value: leaf.value, count: 1, varies: false });
+                }
             }
         }
         if !new.is_empty() {

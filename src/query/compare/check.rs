@@ -119,7 +119,8 @@ mod tests {
         check("errors > +0.5 %", Quantity::Errors, Operator::Above, Limit::Percent(0.5));
         check("count < -50%", Quantity::Count, Operator::Below, Limit::Percent(-50.0));
         check("mean > + 10%", Quantity::Mean, Operator::Above, Limit::Percent(10.0));
-        for wrong in ["", "p99", "p98 > 1%", "p99 > ten", "errors > 5ms", "p99 > +10", "p99 > --1%"] {
+        for wrong in ["", "p99", "p98 > 1%", "p99 > ten", "errors > 5ms", "p99 > +10", "p99 > --1%"]
+        {
             assert!(Check::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -9,6 +9,12 @@ use crate::query::compare::statistic;
 /// The chance that a report of values holds one that chance alone explains, where chance decides.
 const LEVEL: f64 = 0.01;
 
+/// A value that changed by itself in more than one of so many repeated answers is left out.
+const SELDOM: u64 = 20;
+
+/// How many times as often as by itself a value must differ to have changed.
+const OFTENER: u64 = 5;
+
 /// How a place of an answer compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
@@ -27,8 +33,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const DIFFERENT: [Self; 5] =
-        [Self::Changed, Self::Length, Self::Type, Self::Gone, Self::New];
+    const DIFFERENT: [Self; 5] = [Self::Changed, Self::Length, Self::Type, Self::Gone, Self::New];
 
     /// Its name in JSON.
     #[must_use]
@@ -233,8 +238,9 @@ impl Answers {
             after: self.counts_after,
             ..ValueReport::default()
         };
-        let mut places: Vec<(u32, NameId)> =
-            self.plain.crossed.keys().chain(self.chained.crossed.keys()).copied().collect();
+        let learned = self.plain.learned.keys();
+        let crossed = self.plain.crossed.keys().chain(self.chained.crossed.keys());
+        let mut places: Vec<(u32, NameId)> = learned.chain(crossed).copied().collect();
         places.sort_unstable();
         places.dedup();
         places.sort_by_key(|&(route, name)| (self.route_name(route), self.paths.text(name)));
@@ -255,8 +261,8 @@ impl Answers {
             } else {
                 (plain, &self.plain)
             };
-            let Some(crossed) = way.crossed.get(&place) else { continue };
-            let changes = self.changes(place, crossed);
+            let crossed = way.crossed.get(&place);
+            let changes = crossed.map_or_else(Vec::new, |crossed| self.changes(place, crossed));
             match standing {
                 Standing::Same => {}
                 Standing::Changed => report.changes.extend(changes),
@@ -299,12 +305,16 @@ impl Answers {
 
 impl Way {
     fn standing(&self, place: (u32, NameId), level: f64) -> Standing {
-        let Some(crossed) = self.crossed.get(&place) else { return Standing::Same };
+        let learned = self.learned.get(&place).cloned().unwrap_or_default();
+        let Some(crossed) = self.crossed.get(&place) else {
+            // It was passed over, request by request.
+            let varies = learned.differing.saturating_mul(2) > learned.repeated;
+            return if varies { Standing::Fleeting } else { Standing::Same };
+        };
         let differing = crossed.differing();
         if differing == 0 {
             return Standing::Same;
         }
-        let learned = self.learned.get(&place).cloned().unwrap_or_default();
         let all_differ = differing == crossed.pairs;
         if !crossed.has_lasting && all_differ {
             return Standing::Fleeting;
@@ -313,17 +323,19 @@ impl Way {
             return Standing::Changed;
         }
         let (repeated, varied) = (learned.repeated, learned.differing);
+        let chance = statistic::share_above((varied, repeated), (differing, crossed.pairs));
         // A server may fail now and then: a status is held to chance even where it never changed.
-        let is_status = place.1 == STATUS && repeated >= ENOUGH;
-        if varied > 0 || is_status {
-            let chance =
-                statistic::share_above((varied, repeated), (differing, crossed.pairs));
-            let is_seldom = varied * 2 < repeated;
-            return match (chance <= level, is_seldom) {
-                (true, true) => Standing::Changed,
-                _ if is_status => Standing::Unknown,
-                _ => Standing::Fleeting,
-            };
+        if place.1 == STATUS && (varied > 0 || repeated >= ENOUGH) {
+            return if chance <= level { Standing::Changed } else { Standing::Unknown };
+        }
+        if varied > 0 {
+            // What changes by itself may have drifted on between the captures: only what hardly
+            // ever changed, and differs many times as often now, has changed its ways.
+            let is_seldom = varied.saturating_mul(SELDOM) < repeated;
+            let is_frequent = u128::from(differing) * u128::from(repeated)
+                > u128::from(OFTENER) * u128::from(varied) * u128::from(crossed.pairs);
+            let is_changed = is_seldom && is_frequent && chance <= level;
+            return if is_changed { Standing::Changed } else { Standing::Fleeting };
         }
         let is_constant = !learned.is_varied && learned.answers > ENOUGH;
         if repeated >= ENOUGH || is_constant {

@@ -88,10 +88,7 @@ impl Decimal {
     pub(super) fn is_instant(self) -> bool {
         let digits = self.mantissa.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
         let whole = i64::from(digits) + i64::from(self.exponent);
-        let lead = i64::try_from(digits)
-            .ok()
-            .and_then(|digits| u32::try_from(digits - 2).ok())
-            .map_or(0, |drop| self.mantissa / 10_i64.pow(drop));
+        let lead = digits.checked_sub(2).map_or(0, |drop| self.mantissa / 10_i64.pow(drop));
         matches!(whole, 10 | 13 | 16 | 19) && (12..=21).contains(&lead) && digits >= 6
     }
 }

@@ -7,9 +7,7 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::{FixedState, RandomState};
 
 use crate::exchange::route;
-use crate::limits::{
-    JSON_DEPTH_MAX, VALUE_PATH_BYTES_MAX, VALUE_PATHS_MAX, VALUES_BODY_MAX,
-};
+use crate::limits::{JSON_DEPTH_MAX, VALUE_PATH_BYTES_MAX, VALUE_PATHS_MAX, VALUES_BODY_MAX};
 use crate::query::compare::decimal::Decimal;
 
 /// A place in bodies: `$.cart.lines[3].price`.
@@ -133,7 +131,10 @@ impl Default for Paths {
         for (path, name) in [(ROOT, "$"), (STATUS, "status"), (BODY, "body")] {
             paths.names.push(name.to_owned());
             paths.by_name.insert(name.to_owned(), path);
-            paths.nodes.push(Node { parent: path, name: path, hash: path.into() });
+            // A body is JSON or it is not: where one takes the place of the other, that is told
+            // once, as for what a place holds.
+            let parent = if path == BODY { ROOT } else { path };
+            paths.nodes.push(Node { parent, name: path, hash: path.into() });
         }
         paths
     }
@@ -275,7 +276,9 @@ pub(super) fn digest(body: &[u8], paths: &mut Paths, leaves: &mut Vec<Leaf>) -> 
         .iter()
         .map(|leaf| {
             let value = match leaf.value {
-                value if value.is_fleeting() && !matches!(value, Value::Text(_, Shape::Identity)) => {
+                value
+                    if value.is_fleeting() && !matches!(value, Value::Text(_, Shape::Identity)) =>
+                {
                     Value::Null
                 }
                 value => value,
@@ -315,7 +318,7 @@ impl<'a> Reader<'a, '_> {
                 let text = self.text()?;
                 Value::Text(self.paths.hash(&text), shape(&text))
             }
-            b'-' | b'0'..=b'9' => self.number()?,
+            b'-' | b'0'..=b'9' => self.number(),
             _ => self.word()?,
         };
         self.put(path, value);
@@ -338,15 +341,15 @@ impl<'a> Reader<'a, '_> {
         Some(value)
     }
 
-    fn number(&mut self) -> Option<Value> {
+    fn number(&mut self) -> Value {
         let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
         let length = self.rest.iter().position(|byte| !is_part(byte)).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(length);
         self.rest = rest;
-        Some(match Decimal::parse(number) {
+        match Decimal::parse(number) {
             Some(decimal) => Value::Number(decimal),
             None => Value::LongNumber(self.paths.hash(number)),
-        })
+        }
     }
 
     /// Reads a string, its escapes undone; a lone surrogate is kept by its number.
@@ -494,9 +497,10 @@ mod tests {
 
     #[test]
     fn places_are_named() {
-        assert_eq!(names(r#"{"a":{"b":[1,{"c":null}]}}"#), [
-            "$", "$.a", "$.a.b", "$.a.b[*]", "$.a.b[*]", "$.a.b[*].c"
-        ]);
+        assert_eq!(
+            names(r#"{"a":{"b":[1,{"c":null}]}}"#),
+            ["$", "$.a", "$.a.b", "$.a.b[*]", "$.a.b[*]", "$.a.b[*].c"]
+        );
         assert_eq!(names(r#"{"x y":1,"":2}"#), ["$", "$[\"x y\"]", "$[\"\"]"]);
         let key = "123e4567-e89b-12d3-a456-426614174000";
         assert_eq!(names(&format!(r#"{{"{key}":true}}"#)), ["$", "$.{uuid}"]);
@@ -508,7 +512,10 @@ mod tests {
     #[test]
     fn equal_documents_have_equal_values() {
         let mut paths = Paths::default();
-        let one = read(r#" { "a" : "gr\u00fc\n\ud83d\ude00" , "b" : [ 1.0 , 2e1 ] , "a2":1, "a2":2}"#, &mut paths);
+        let one = read(
+            r#" { "a" : "gr\u00fc\n\ud83d\ude00" , "b" : [ 1.0 , 2e1 ] , "a2":1, "a2":2}"#,
+            &mut paths,
+        );
         let two = read("{\"a2\":2,\"b\":[1,20],\"a\":\"grü\\n😀\"}", &mut paths);
         assert_eq!(one, two);
         let three = read("{\"a2\":2,\"b\":[1,20],\"a\":\"grün😀\"}", &mut paths);
@@ -517,7 +524,8 @@ mod tests {
 
     #[test]
     fn shapes_are_told() {
-        let check = |text: &str, expected: Shape| assert_eq!(shape(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected: Shape| assert_eq!(shape(text.as_bytes()), expected, "{text}");
         check("123e4567-e89b-12d3-a456-426614174000", Shape::Identity);
         check("aZ3kd92jfKQ02mxPqq1", Shape::Identity);
         check("2026-11-21T10:02:26.355Z", Shape::Time);

@@ -26,11 +26,7 @@ impl Recording {
     /// Nothing yet, by `keys`, of the phase `metric`.
     #[must_use]
     pub fn new(keys: Keys, metric: Metric) -> Self {
-        Self {
-            latency: Latency::new(keys, metric),
-            sizes: HashMap::default(),
-            encoded: Vec::new(),
-        }
+        Self { latency: Latency::new(keys, metric), sizes: HashMap::default(), encoded: Vec::new() }
     }
 
     /// Adds one exchange. The sizes of at most [`GROUPS_MAX`] groups are kept.
@@ -215,7 +211,8 @@ impl Contrast {
         let tests = quantity.tests();
         let verdict = tests.iter().find_map(|test| self.verdicts().find(|one| one.test == *test));
         let rose = change.after > change.before;
-        verdict.is_some_and(|verdict| verdict.is_up == rose && change.after != change.before)
+        let fell = change.after < change.before;
+        verdict.is_some_and(|verdict| if verdict.is_up { rose } else { fell })
     }
 
     /// A quantity before and after; `None` where a side has none.
@@ -249,7 +246,8 @@ fn median(sizes: &Latencies) -> Option<u64> {
 
 impl Change {
     fn relative(before: f64, after: f64, interval: Option<(f64, Option<f64>)>) -> Self {
-        let percent = if before == after { 0.0 } else { (after / before - 1.0) * 100.0 };
+        let moved = after - before;
+        let percent = if moved.abs() > 0.0 { moved / before * 100.0 } else { 0.0 };
         Self { before, after, percent, interval }
     }
 }

@@ -105,7 +105,8 @@ fn above(pooled: &[Pooled], mille: u64) -> &[Pooled] {
 /// Fisher's exact test of two shares, each a part of a whole: twice the smaller tail.
 pub(super) fn share(before: (u64, u64), after: (u64, u64)) -> Evidence {
     let (lower, upper) = hypergeometric(before, after);
-    let (part_before, part_after) = (float(before.0) * float(after.1), float(after.0) * float(before.1));
+    let (part_before, part_after) =
+        (float(before.0) * float(after.1), float(after.0) * float(before.1));
     Evidence { p: (2.0 * lower.min(upper)).min(1.0), is_up: part_after > part_before }
 }
 

@@ -9,8 +9,8 @@
 //! *slower*, every uncertain exchange before counts as the slowest, every one after as the
 //! fastest. Where it falls by that, it is withheld, and the share that was not seen is told.
 
-use crate::query::confidence::Sample;
 use crate::query::compare::statistic::{self, Evidence, Pooled};
+use crate::query::confidence::Sample;
 use crate::query::latency::Row;
 use crate::segment::Latencies;
 
