@@ -217,3 +217,9 @@ pub const METRIC_GROUPS_MAX: usize = 500;
 
 /// Bytes of a request for `--metrics` that are read before it is refused.
 pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;
+/// Bytes that were missing for less than this were overtaken by others, not lost and sent again,
+/// in nanoseconds: less than any retransmission timer, more than queues of one path differ.
+pub const OVERTAKING_NS: u64 = 3_000_000;
+
+/// Most rows of time in one answer (`--every`); more would be no answer but another capture.
+pub const INTERVALS_MAX: usize = 10_000;

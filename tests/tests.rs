@@ -32,3 +32,6 @@ mod talk;
 mod sandbox;
 mod service;
 mod tape;
+mod grouping;
+mod hdr_readers;
+mod simulation;

@@ -11,11 +11,12 @@ use std::collections::VecDeque;
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
 use crate::exchange::pending::{Circumstances, Part, Pending};
-use crate::exchange::{ConnectionKey, Exchange, Policy, State};
+use crate::exchange::{ConnectionKey, Exchange, Loss, Policy, State};
 use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
 use crate::ledger::Ledger;
 use crate::limits::PENDING_REQUESTS_MAX;
+use crate::tcp::Path;
 use crate::time::Timestamp;
 
 /// What the conversations of a worker share.
@@ -42,6 +43,7 @@ pub(super) struct Around<'a, 'd> {
     pub(super) connect_ns: Option<u64>,
     pub(super) is_one_sided: bool,
     pub(super) is_mid_stream: bool,
+    pub(super) path: &'a Path,
 }
 
 /// The response that is under way.
@@ -106,6 +108,18 @@ pub(super) struct Book {
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
+    losses: Losses,
+}
+
+/// What is known of bytes that were never captured.
+#[derive(Debug, Default)]
+struct Losses {
+    /// What of the gap under way no body has taken.
+    gap: Loss,
+    /// Lost outside of bodies since the message before, in requests and in responses.
+    unplaced: [Loss; 2],
+    /// Whether a request is proven to have been lost whole since the last one that was seen.
+    swallowed: bool,
 }
 
 impl Book {
@@ -155,6 +169,26 @@ impl Book {
         if matches!(self.place, Place::Certain) {
             self.place = Place::Adrift;
         }
+    }
+
+    /// Notes a gap that is about to be read.
+    pub(super) const fn begin_gap(&mut self, gap: Loss) {
+        self.losses.gap = gap;
+    }
+
+    /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
+    /// that it began where a message ends, so that the next one was lost with its first byte.
+    pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
+        let rest = std::mem::take(&mut self.losses.gap);
+        if let Some(unplaced) = self.losses.unplaced.get_mut(part as usize) {
+            unplaced.add(rest);
+        }
+        // The shortest request line with its blank line has 18 bytes.
+        self.losses.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
+    }
+
+    fn take_unplaced(&mut self, part: Part) -> Loss {
+        self.losses.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
     }
 
     /// Notes where the next response begins at the earliest.
@@ -227,6 +261,8 @@ impl Book {
         }
         // A client that had nothing since a request was lost may not have waited for its answer.
         request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
+        request.evidence().before_request = self.take_unplaced(Part::Request);
+        request.evidence().missing_before = std::mem::take(&mut self.losses.swallowed).into();
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
@@ -247,6 +283,18 @@ impl Book {
             && let Some(exchange) = self.under_way(part)
         {
             exchange.body(part, bytes, policy);
+        }
+    }
+
+    pub(super) fn body_gap(&mut self, part: Part, len: u64) {
+        let lost = self.losses.gap.take(len);
+        if let Some(exchange) = self.under_way(part) {
+            let evidence = exchange.evidence();
+            let place = match part {
+                Part::Request => &mut evidence.request,
+                Part::Response => &mut evidence.response,
+            };
+            place.add(lost);
         }
     }
 
@@ -290,9 +338,11 @@ impl Book {
             Answered::Nobody => 0,
             Answered::Ambiguous(last) => last + 1,
         };
+        let lost = self.take_unplaced(Part::Response);
         for mut request in self.pending.drain(..given_up).collect::<Vec<_>>() {
             if !request.is_response_over() {
                 request.note(Anomaly::GapInResponse);
+                request.evidence().response.add(lost);
                 if answered != Answered::Pending(given_up) {
                     request.note(Anomaly::AmbiguousPair);
                 }
@@ -301,6 +351,7 @@ impl Book {
         }
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
+            request.evidence().before_response = lost;
             request.note_early(head.acknowledged);
             if is_after_gap {
                 request.note(Anomaly::GapBeforeResponse);
@@ -323,6 +374,10 @@ impl Book {
         if is_after_gap {
             orphan.note(Anomaly::GapBeforeResponse);
         }
+        orphan.evidence().before_response = lost;
+        // The request that was lost is this one's.
+        orphan.evidence().before_request = self.take_unplaced(Part::Request);
+        self.losses.swallowed = false;
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -373,6 +428,7 @@ impl Book {
             let Some(mut request) = self.pending.pop_front() else { return };
             if !request.is_response_over() {
                 request.note(Anomaly::ClosedEarly);
+                self.note_unplaced(&mut request);
             }
             self.emit(request, State::Unanswered, at, around);
         }
@@ -391,7 +447,16 @@ impl Book {
             if let Some(anomaly) = anomaly {
                 exchange.note(anomaly);
             }
+            self.note_unplaced(&mut exchange);
             self.emit(exchange, unfinished, at, around);
+        }
+    }
+
+    /// Notes what was lost where the response of an exchange without one had to be.
+    fn note_unplaced(&self, exchange: &mut Pending) {
+        let [_, lost] = self.losses.unplaced;
+        if exchange.facts().response.is_none() && !lost.is_none() {
+            exchange.evidence().response = lost;
         }
     }
 
@@ -420,6 +485,7 @@ impl Book {
         };
         let mut exchange = around.desk.pool.pop().unwrap_or_default();
         exchange.begin(connection, self.index);
+        exchange.depart(around.path);
         if self.index == 0 && around.is_mid_stream {
             exchange.note(Anomaly::MidStream);
         }
@@ -456,6 +522,7 @@ impl Book {
         }
         self.settled = self.settled.max(exchange.request_end().unwrap_or(0));
         exchange.close(unfinished, at, about);
+        exchange.arrive(around.path, around.client);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
         let desk = &mut *around.desk;
         let exchanges = &mut desk.ledger.exchanges;

@@ -1,11 +1,12 @@
 //! The HTTP on one connection: a message parser for each direction, and the book that pairs.
 
+use crate::exchange::Loss;
 use crate::exchange::book::{Around, Book, Desk};
 use crate::exchange::pending::Part;
 use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ending, Input, MessageEvent, MessageParser, Side};
 use crate::packet::Direction;
-use crate::tcp::{Sink, StreamEvent};
+use crate::tcp::{Path, Sink, StreamEvent};
 use crate::time::Timestamp;
 
 /// Why a conversation is over.
@@ -30,6 +31,15 @@ pub struct Conversation {
     requests: MessageParser,
     responses: MessageParser,
     book: Book,
+    /// What the network did so far.
+    path: Path,
+}
+
+/// What of a conversation works on its streams.
+struct Parts<'a> {
+    requests: &'a mut MessageParser,
+    responses: &'a mut MessageParser,
+    book: &'a mut Book,
 }
 
 /// A conversation that listens to its connection.
@@ -66,6 +76,7 @@ impl Default for Conversation {
             requests: MessageParser::searching(Side::Request),
             responses: MessageParser::searching(Side::Response),
             book: Book::default(),
+            path: Path::default(),
         }
     }
 }
@@ -94,6 +105,10 @@ impl Sink for Ear<'_, '_> {
             return;
         };
         self.hear(if side == client { Direction::ToServer } else { Direction::ToClient }, event);
+    }
+
+    fn path(&mut self, path: &Path) {
+        self.conversation.path = *path;
     }
 }
 
@@ -129,16 +144,23 @@ impl<'d> Ear<'_, 'd> {
                 self.responses(Input::data(data));
                 self.conversation.book.reach(data.offset + data.bytes.len() as u64);
             }
-            (Direction::ToServer, StreamEvent::Gap { len, offset, at, absence }) => {
+            (Direction::ToServer, StreamEvent::Gap { len, offset, acknowledged, absence, at }) => {
+                let Conversation { requests, book, .. } = &mut *self.conversation;
+                let is_whole = requests.is_idle();
+                book.begin_gap(Loss { bytes: len, acknowledged });
                 self.requests(Input { absence, ..Input::gap(len, offset, at) });
-                self.conversation.book.request_gap(offset, len);
+                let book = &mut self.conversation.book;
+                book.request_gap(offset, len);
+                book.end_gap(Part::Request, is_whole);
                 if self.conversation.requests.is_searching() {
                     self.conversation.book.lose_request_place();
                 }
             }
-            (Direction::ToClient, StreamEvent::Gap { len, offset, at, absence }) => {
+            (Direction::ToClient, StreamEvent::Gap { len, offset, acknowledged, absence, at }) => {
+                self.conversation.book.begin_gap(Loss { bytes: len, acknowledged });
                 self.responses(Input { absence, ..Input::gap(len, offset, at) });
                 self.conversation.book.reach(offset.saturating_add(len));
+                self.conversation.book.end_gap(Part::Response, false);
                 if self.conversation.responses.is_searching() {
                     self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
@@ -146,8 +168,8 @@ impl<'d> Ear<'_, 'd> {
             (direction, StreamEvent::End { at }) => {
                 self.finish(direction, Ending::Closed, at);
                 if direction == Direction::ToClient {
-                    let (conversation, mut around) = self.split();
-                    conversation.book.give_up_unanswered(at, &mut around);
+                    let (parts, mut around) = self.split();
+                    parts.book.give_up_unanswered(at, &mut around);
                 }
             }
             (direction, StreamEvent::Reset { at }) => self.finish(direction, Ending::Reset, at),
@@ -161,34 +183,36 @@ impl<'d> Ear<'_, 'd> {
             self.finish(Direction::ToServer, ending, at);
             self.finish(Direction::ToClient, ending, at);
         }
-        let (conversation, mut around) = self.split();
-        conversation.book.close(cause, at, &mut around);
+        let (parts, mut around) = self.split();
+        parts.book.close(cause, at, &mut around);
     }
 
     /// The conversation, and what its book needs to know.
-    fn split(&mut self) -> (&mut Conversation, Around<'_, 'd>) {
+    fn split(&mut self) -> (Parts<'_>, Around<'_, 'd>) {
         let Self { conversation, desk, key, opened_at, client, connect_ns, coverage } = self;
+        let Conversation { client: speaker, requests, responses, book, path } = &mut **conversation;
         let around = Around {
             desk,
             key,
-            client: conversation.client.unwrap_or(Peer::Low),
+            client: speaker.unwrap_or(Peer::Low),
             opened_at: *opened_at,
             connect_ns: *connect_ns,
             is_one_sided: *coverage == Coverage::OneSided,
             is_mid_stream: client.is_none(),
+            path,
         };
-        (conversation, around)
+        (Parts { requests, responses, book }, around)
     }
 
     fn requests(&mut self, mut input: Input<'_>) {
-        let (Conversation { requests, book, .. }, mut around) = self.split();
+        let (Parts { requests, book, .. }, mut around) = self.split();
         while let Some(event) = requests.advance(&mut input, Answering::Other) {
             match event {
                 MessageEvent::Head(head) => book.request_head(&head, &mut around),
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Request, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => {}
+                MessageEvent::BodyGap(len) => book.body_gap(Part::Request, len),
                 MessageEvent::End(end) => book.request_end(&end, &mut around),
                 MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
             }
@@ -196,7 +220,7 @@ impl<'d> Ear<'_, 'd> {
     }
 
     fn responses(&mut self, mut input: Input<'_>) {
-        let (Conversation { requests, responses, book, .. }, mut around) = self.split();
+        let (Parts { requests, responses, book, .. }, mut around) = self.split();
         loop {
             if responses.is_searching() {
                 book.search_response();
@@ -218,7 +242,7 @@ impl<'d> Ear<'_, 'd> {
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Response, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(_) => {}
+                MessageEvent::BodyGap(len) => book.body_gap(Part::Response, len),
                 MessageEvent::End(end) => {
                     book.response_end(&end, &input, &mut around);
                     if book.is_tunnel() {
@@ -233,7 +257,7 @@ impl<'d> Ear<'_, 'd> {
 
     /// Lets a parser tell what the end of its stream makes of an unfinished message.
     fn finish(&mut self, direction: Direction, ending: Ending, at: Timestamp) {
-        let (Conversation { requests, responses, book, .. }, mut around) = self.split();
+        let (Parts { requests, responses, book, .. }, mut around) = self.split();
         let nothing = Input::gap(0, 0, at);
         let parser = match direction {
             Direction::ToServer => requests,

@@ -1,6 +1,7 @@
 //! The numbers of an exchange: endpoints, state, times, lengths, status and anomalies.
 
 use crate::anomaly::Anomalies;
+use crate::exchange::evidence::Evidence;
 use crate::exchange::id::ExchangeId;
 use crate::http::Framing;
 use crate::packet::Endpoint;
@@ -107,6 +108,8 @@ pub struct Facts {
     pub watched_ns: u64,
     /// What was odd.
     pub anomalies: Anomalies,
+    /// What was not seen of it, and what the network did meanwhile.
+    pub evidence: Evidence,
 }
 
 impl Facts {

@@ -2,6 +2,7 @@
 
 mod book;
 mod conversation;
+mod evidence;
 mod facts;
 mod id;
 mod pending;
@@ -11,6 +12,7 @@ pub mod route;
 
 pub use book::Desk;
 pub use conversation::{Conversation, Coverage, Ear, Farewell};
+pub use evidence::{Evidence, Loss, Network};
 pub use facts::{ConnectionKey, Facts, MessageFacts, State, Timing};
 pub use id::ExchangeId;
 pub use pending::Pending;

@@ -2,10 +2,14 @@
 
 use crate::anomaly::Anomaly;
 use crate::exchange::policy::{Heads, Policy, Secrets};
-use crate::exchange::{ConnectionKey, Exchange, Facts, MessageFacts, MessageText, State};
+use crate::exchange::{
+    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State,
+};
 use crate::exchange::{redact, route};
+use crate::flow::Peer;
 use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
 use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
+use crate::tcp::Path;
 use crate::time::Timestamp;
 
 /// An exchange under way. Made to be reused, with the room of its buffers.
@@ -25,6 +29,8 @@ pub struct Pending {
     pub(super) answering: Answering,
     request: Progress,
     response: Progress,
+    /// What the network had done before it began.
+    path: Path,
 }
 
 /// How far a message came.
@@ -68,6 +74,27 @@ impl Pending {
         self.answering = Answering::Other;
         self.request = Progress::default();
         self.response = Progress::default();
+        self.path = Path::default();
+    }
+
+    /// Notes what the network had done before the exchange began.
+    pub(super) const fn depart(&mut self, path: &Path) {
+        self.path = *path;
+    }
+
+    /// What was not seen of it.
+    pub(super) const fn evidence(&mut self) -> &mut Evidence {
+        &mut self.exchange.facts.evidence
+    }
+
+    /// Notes what the network did since it began.
+    pub(super) fn arrive(&mut self, path: &Path, client: Peer) {
+        let before = self.path;
+        let evidence = &mut self.exchange.facts.evidence;
+        evidence.retransmissions = path.retransmissions.saturating_sub(before.retransmissions);
+        evidence.stalled_ns = path.stalled_ns.saturating_sub(before.stalled_ns);
+        evidence.drained_ns = path.drained_ns.saturating_sub(before.drained_ns);
+        evidence.network = Network::of(path, client);
     }
 
     /// Gives back room that an unusual exchange took, so that a pool of these stays small.

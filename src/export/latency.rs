@@ -4,6 +4,7 @@ use super::json;
 use crate::query::group::{Key, Keys, Values};
 use crate::query::latency::{PERCENTILES, Percentile, Row};
 use crate::segment::Metric;
+use crate::time::Timestamp;
 
 /// Appends one group as one line of JSON, line end included.
 pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
@@ -16,10 +17,37 @@ pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
 /// interval that is open.
 pub fn write_group(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
     out.push(b'{');
+    write_inside(keys, metric, row, out);
+}
+
+/// Appends one interval of a group as one line of JSON: the fields of [`write_row`] after those
+/// of the interval, of which `until` is the first instant outside.
+pub fn write_interval(
+    (keys, metric): (&Keys, Metric),
+    (from, until): (Timestamp, Timestamp),
+    row: &Row,
+    out: &mut Vec<u8>,
+) {
+    out.extend_from_slice(b"{\"from\":");
+    json::timestamp(out, from);
+    out.extend_from_slice(b",\"until\":");
+    json::timestamp(out, until);
+    out.push(b',');
+    write_inside(keys, metric, row, out);
+    out.push(b'\n');
+}
+
+fn write_inside(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
     write_by(keys, &row.values, out);
     out.extend_from_slice(b",\"metric\":\"");
     out.extend_from_slice(metric.name().as_bytes());
     out.push(b'"');
+    write_counts(row, out);
+    write_percentiles(&row.percentiles, out);
+    out.push(b'}');
+}
+
+fn write_counts(row: &Row, out: &mut Vec<u8>) {
     let counts: [(&[u8], u64); 7] = [
         (b",\"count\":", row.count),
         (b",\"errors\":", row.errors),
@@ -42,8 +70,6 @@ pub fn write_group(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
         out.extend_from_slice(key);
         json::optional_number(out, ns);
     }
-    write_percentiles(&row.percentiles, out);
-    out.push(b'}');
 }
 
 /// Appends the member `"by":{..}`: each key with its value, null where there is none.

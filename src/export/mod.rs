@@ -5,6 +5,8 @@ pub mod content;
 pub mod csv;
 pub mod curl;
 pub mod har;
+pub mod hdr;
+pub mod inflight;
 pub mod json;
 pub mod jsonl;
 pub mod latency;
@@ -12,3 +14,5 @@ pub mod ledger;
 pub mod packets;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+pub mod phases;
+pub mod why;

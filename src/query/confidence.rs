@@ -18,7 +18,18 @@
 //! slowest, `X(h)` would be the known time of rank `h`. The ranks that can be looked up are those
 //! among all `n` complete times, the suspect ones included: leaving `s` times out lowers no rank
 //! by more than `s` and raises none, so that the times of rank `l - u` and `h + s` among the `n`
-//! enclose them. Where `l - u < 1` nothing holds the lower end but 0; where `h > n - s` nothing
+//! enclose them.
+//!
+//! Missing are those that the streams prove. A response whose request was lost (an orphan) is
+//! one; the bytes that its packet acknowledged are the request's. A request whose response was
+//! lost is seen itself, and censored. Of an exchange of which both messages were lost, a gap in
+//! the requests tells that begins where a message ends, is long enough for a request, and is
+//! followed by another request before any orphan: at least one lay there, and one is counted.
+//! What was lost together with the end of its connection leaves no trace in an exchange, and is
+//! only in the ledger's gap bytes; loss that does not depend on how long an exchange takes moves
+//! no percentile.
+//!
+//! Where `l - u < 1` nothing holds the lower end but 0; where `h > n - s` nothing
 //! holds the upper end, and it is open.
 
 /// What each end of an interval may miss: 2.5 %, so that 95 % lie between.

@@ -210,12 +210,16 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// Reads keys separated by commas: `route,status`. A key that is named twice counts once.
+    /// Reads keys separated by commas: `route,status`. A key that is named twice counts once;
+    /// `none` alone is no key at all.
     ///
     /// # Errors
     ///
     /// The first word that is no key, and what there is.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
+        if text.trim().eq_ignore_ascii_case("none") {
+            return Ok(Self::none());
+        }
         let mut keys = Vec::new();
         for word in text.split(',').map(str::trim) {
             let Some(key) = Key::from_name(&word.to_ascii_lowercase()) else {
@@ -384,6 +388,7 @@ mod tests {
         let keys = Keys::parse(" Route , status,route").expect("keys");
         assert_eq!(keys.as_slice(), [Key::Route, Key::Status]);
         assert_eq!(values(&sample(), "status,route").len(), 2);
+        assert_eq!(Keys::parse("none"), Ok(Keys::none()));
         let check = |text: &str, expected: &str| {
             let error = Keys::parse(text).expect_err("a mistake").to_string();
             assert!(error.starts_with(expected), "{error}");

@@ -11,9 +11,44 @@ use crate::query::confidence::Sample;
 use crate::query::group::{Key, Keys, Values};
 use crate::query::text::{ExchangeText, Text};
 use crate::segment::{GroupStats, Latencies, Metric, Summary};
+use crate::time::Timestamp;
 
 /// The percentiles that are told: name, and how many of 1000 exchanges are not slower.
 pub const PERCENTILES: [(&str, u64); 4] = [("50", 500), ("90", 900), ("99", 990), ("99.9", 999)];
+
+/// What collects exchanges for an answer, one by one or from the summaries of segments.
+pub trait Collector {
+    /// Whether the summary of a segment whose exchanges start between `first` and `last` can be
+    /// taken instead of its exchanges.
+    fn takes_summary(&self, first: Timestamp, last: Timestamp) -> bool;
+
+    /// Adds everything that the summary of such a segment holds.
+    fn summary(&mut self, span: (Timestamp, Timestamp), summary: &Summary);
+
+    /// Adds one exchange by its numbers and its text.
+    fn facts(&mut self, facts: &Facts, text: &mut dyn Text);
+
+    /// Adds everything of `other`, which was made for the same question.
+    fn merge(&mut self, other: &Self);
+}
+
+impl Collector for Latency {
+    fn takes_summary(&self, _: Timestamp, _: Timestamp) -> bool {
+        self.takes_summaries()
+    }
+
+    fn summary(&mut self, _: (Timestamp, Timestamp), summary: &Summary) {
+        self.record_summary(summary);
+    }
+
+    fn facts(&mut self, facts: &Facts, text: &mut dyn Text) {
+        self.record_facts(facts, text);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        Self::merge(self, other);
+    }
+}
 
 /// Collects the times of exchanges by group. The answer depends on neither the order of recording
 /// nor on how the exchanges were spread over segments.
@@ -21,7 +56,7 @@ pub const PERCENTILES: [(&str, u64); 4] = [("50", 500), ("90", 900), ("99", 990)
 pub struct Latency {
     keys: Keys,
     metric: Metric,
-    groups: Groups,
+    groups: Groups<Tally>,
     summary: Summary,
     encoded: Vec<u8>,
 }
@@ -89,12 +124,7 @@ impl Latency {
     /// Adds everything of `other`, which has the same keys and the same metric.
     pub fn merge(&mut self, other: &Self) {
         self.summary.merge(&other.summary);
-        for (encoded, tally) in &other.groups.kept {
-            self.groups.place(encoded).merge(tally);
-        }
-        if let Some(tally) = &other.groups.other {
-            self.groups.other.get_or_insert_default().merge(tally);
-        }
+        self.groups.merge(&other.groups);
     }
 
     /// The groups, those with the most complete exchanges first, ties by their values.
@@ -133,7 +163,7 @@ impl Latency {
     }
 
     /// The groups recorded one by one, and those of the summary.
-    fn all_groups(&self) -> Groups {
+    fn all_groups(&self) -> Groups<Tally> {
         let mut groups = self.groups.clone();
         let mut encoded = Vec::new();
         for (key, stats) in self.summary.groups() {
@@ -147,15 +177,26 @@ impl Latency {
     }
 
     /// Per row: exchanges counted in other rows that may belong to it. The route of an orphan is
-    /// unknown, so it may be of any; so is the status of an exchange without a response.
+    /// unknown, so it may be of any; so is the status of an exchange without a response, and both
+    /// of one of which nothing was seen.
     fn strangers(&self, rows: &[(Values, Tally)]) -> Vec<u64> {
         let keys = self.keys.as_slice();
         let orphans: Vec<bool> = keys.iter().map(Key::is_of_request).collect();
         let censored: Vec<bool> = keys.iter().map(Key::is_of_response).collect();
+        let neither: Vec<bool> =
+            orphans.iter().zip(&censored).map(|(one, other)| *one || *other).collect();
         let mut strangers = vec![0_u64; rows.len()];
         for (from, (values, tally)) in rows.iter().enumerate() {
-            let kinds = [(&orphans, tally.orphans), (&censored, tally.unanswered + tally.open)];
-            for (unknown, count) in kinds.into_iter().filter(|(_, count)| *count > 0) {
+            let mut unseen = values.clone();
+            for (value, _) in unseen.iter_mut().zip(&neither).filter(|(_, neither)| **neither) {
+                *value = None;
+            }
+            let kinds = [
+                (values, &orphans, tally.orphans),
+                (values, &censored, tally.unanswered + tally.open),
+                (&unseen, &neither, tally.missing_before),
+            ];
+            for (values, unknown, count) in kinds.into_iter().filter(|(.., count)| *count > 0) {
                 for (to, (others, _)) in rows.iter().enumerate().filter(|(to, _)| *to != from) {
                     if let Some(place) = strangers.get_mut(to)
                         && may_be(values, others, unknown)
@@ -183,15 +224,30 @@ fn may_be(values: &Values, others: &Values, unknown: &[bool]) -> bool {
 /// to `other`. The first ones of a whole are among the first ones of every part of it, so that
 /// neither the order of recording nor that of merging matters.
 #[derive(Clone, Debug, Default)]
-struct Groups {
-    kept: HashMap<Vec<u8>, Tally, RandomState>,
+pub(crate) struct Groups<T> {
+    pub(crate) kept: HashMap<Vec<u8>, T, RandomState>,
     /// The last key of `kept` where that is full.
     last: Option<Vec<u8>>,
-    other: Option<Box<Tally>>,
+    pub(crate) other: Option<Box<T>>,
 }
 
-impl Groups {
-    fn place(&mut self, key: &[u8]) -> &mut Tally {
+/// What can take another of its kind in.
+pub(crate) trait Merge {
+    /// Adds everything of `other`.
+    fn merge(&mut self, other: &Self);
+}
+
+impl<T: Merge + Default> Groups<T> {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (encoded, tally) in &other.kept {
+            self.place(encoded).merge(tally);
+        }
+        if let Some(tally) = &other.other {
+            self.other.get_or_insert_default().merge(tally);
+        }
+    }
+
+    pub(crate) fn place(&mut self, key: &[u8]) -> &mut T {
         if self.kept.len() >= GROUPS_MAX && !self.kept.contains_key(key) {
             let order = |key: &[u8]| (key.len(), key.to_vec());
             let last = self.last.take();
@@ -207,7 +263,7 @@ impl Groups {
             }
         }
         if !self.kept.contains_key(key) {
-            self.kept.insert(key.to_vec(), Tally::default());
+            self.kept.insert(key.to_vec(), T::default());
         }
         // The key was put there a line above; `other` never is asked for.
         match self.kept.get_mut(key) {
@@ -226,12 +282,14 @@ struct Tally {
     truncated: u64,
     suspect: u64,
     orphans: u64,
+    missing_before: u64,
     latencies: Latencies,
 }
 
 impl Tally {
     fn record(&mut self, facts: &Facts, metric: Metric) {
         self.errors += u64::from(facts.status >= 500);
+        self.missing_before += u64::from(facts.evidence.missing_before);
         match facts.state {
             State::Complete => {
                 self.suspect += u64::from(facts.anomalies.is_suspect());
@@ -253,9 +311,12 @@ impl Tally {
         self.truncated += stats.state(State::Truncated);
         self.suspect += stats.suspect;
         self.orphans += stats.state(State::Orphan);
+        self.missing_before += stats.missing_before;
         self.latencies.merge(stats.latencies(metric));
     }
+}
 
+impl Merge for Tally {
     fn merge(&mut self, other: &Self) {
         self.errors += other.errors;
         self.unanswered += other.unanswered;
@@ -263,6 +324,7 @@ impl Tally {
         self.truncated += other.truncated;
         self.suspect += other.suspect;
         self.orphans += other.orphans;
+        self.missing_before += other.missing_before;
         self.latencies.merge(&other.latencies);
     }
 }
@@ -288,8 +350,9 @@ pub struct Row {
     /// Responses of this group whose requests were never seen.
     pub orphans: u64,
     /// Exchanges that are proven to have been, of this group or possibly of it, whose times were
-    /// not seen: its orphans; and orphans, unanswered and open exchanges of other groups, where
-    /// the part that would tell their group was not seen.
+    /// not seen: its orphans; orphans, unanswered and open exchanges of other groups, where the
+    /// part that would tell their group was not seen; and those of which neither message was
+    /// seen, but a gap that begins where a request ends.
     pub missing: u64,
     /// The smallest time, exact; `None` where `count` is 0.
     pub min_ns: Option<u64>,
@@ -316,7 +379,16 @@ pub struct Percentile {
 
 impl Row {
     fn new(values: Values, tally: Tally, strangers: u64) -> Self {
-        let Tally { errors, unanswered, open, truncated, suspect, orphans, latencies } = tally;
+        let Tally {
+            errors,
+            unanswered,
+            open,
+            truncated,
+            suspect,
+            orphans,
+            missing_before,
+            latencies,
+        } = tally;
         let count = latencies.count();
         let some = |ns: u64| (count > 0).then_some(ns);
         let mut row = Self {
@@ -328,7 +400,7 @@ impl Row {
             truncated,
             suspect: suspect.min(count),
             orphans,
-            missing: orphans.saturating_add(strangers),
+            missing: orphans.saturating_add(missing_before).saturating_add(strangers),
             min_ns: some(latencies.min()),
             mean_ns: some(latencies.mean()),
             max_ns: some(latencies.max()),

@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, ExchangeId, Facts};
 use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX};
 use crate::packet::Endpoint;
 use crate::query::filter::Filter;
-use crate::query::latency::Latency;
+use crate::query::latency::Collector;
 use crate::query::span::Span;
 use crate::query::text::Text;
 use crate::segment::{Block, Segment, SegmentError, Store};
@@ -227,35 +227,37 @@ impl Scanned {
     }
 }
 
-/// Adds the exchanges that the question is about to `latency`: from the summary of a segment
+/// Adds the exchanges that the question is about to `collector`: from the summary of a segment
 /// where that is the same, else one by one.
 ///
 /// # Errors
 ///
 /// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
-pub fn latency(
+pub fn latency<C: Collector>(
     store: &Store,
     question: &Question,
-    latency: &mut Latency,
+    collector: &mut C,
 ) -> Result<Scanned, SegmentError> {
     let mut scanned = Scanned::default();
     for segment in store.segments() {
         let segment = segment?;
         scanned.note_damage(&segment);
-        let whole = segment
-            .blocks()
-            .iter()
-            .all(|block| question.span.covers(block.first_start, block.last_start));
-        if whole && question.filter.is_everything() && latency.takes_summaries() {
+        let first = segment.blocks().iter().map(|block| block.first_start).min();
+        let last = segment.blocks().iter().map(|block| block.last_start).max();
+        let (Some(first), Some(last)) = (first, last) else { continue };
+        if question.span.covers(first, last)
+            && question.filter.is_everything()
+            && collector.takes_summary(first, last)
+        {
             let exchanges: u64 =
                 segment.blocks().iter().map(|block| u64::from(block.exchanges)).sum();
             scanned.matched += exchanges;
-            latency.record_summary(&segment.summary()?);
+            collector.summary((first, last), &segment.summary()?);
             continue;
         }
         let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
             let facts = found.facts;
-            latency.record_facts(&facts, found);
+            collector.facts(&facts, found);
             ControlFlow::Continue(())
         });
     }
@@ -449,6 +451,7 @@ mod tests {
     use crate::exchange::{ConnectionKey, MessageFacts, State, Timing};
     use crate::ledger::Ledger;
     use crate::query::group::Keys;
+    use crate::query::latency::Latency;
     use crate::query::text::ExchangeText;
     use crate::segment::{About, BlockBuilder, Metric, SegmentWriter};
 

@@ -5,12 +5,17 @@ pub mod detail;
 pub mod escape;
 pub mod groups;
 pub mod histogram;
+pub mod inflight;
 pub mod ledger;
 pub mod list;
+pub mod phases;
 mod pretty;
+pub mod reasons;
+pub mod series;
 pub mod style;
 pub mod table;
 pub mod units;
+pub mod why;
 
 pub use escape::escaped;
 pub use style::Style;

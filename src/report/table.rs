@@ -150,11 +150,7 @@ fn notes(out: &mut String, rows: &[Row], whole: &Row, style: Style) {
     }
     let total = units::counted(whole.total(), "exchange", "exchanges");
     note(out, &format!("{total}: {}.", parts.join(", ")));
-    if whole.suspect > 0 {
-        let touched = format!(
-            "{} of the complete exchanges touched by capture loss: their times are suspect.",
-            units::share(whole.suspect, whole.count)
-        );
+    if let Some(touched) = touched(whole) {
         note(out, &style.paint(Role::Odd, touched).to_string());
     }
     if whole.sample().uncertain() > 0 {
@@ -169,6 +165,27 @@ fn notes(out: &mut String, rows: &[Row], whole: &Row, style: Style) {
     if let Some(needed) = needed(rows) {
         note(out, &format!("`…)`: too few exchanges for an upper end. {needed}"));
     }
+}
+
+/// What of the exchanges capture loss has touched; `None` where nothing was lost.
+fn touched(whole: &Row) -> Option<String> {
+    let unseen = whole.missing.saturating_sub(whole.orphans);
+    let touched = whole.suspect.saturating_add(whole.missing);
+    if touched == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if whole.suspect > 0 {
+        parts.push(format!("the times of {} are suspect", units::count(whole.suspect)));
+    }
+    if whole.orphans > 0 {
+        parts.push(format!("the requests of {} were not seen", units::count(whole.orphans)));
+    }
+    if unseen > 0 {
+        parts.push(format!("of {} more neither message was seen", units::count(unseen)));
+    }
+    let share = units::share(touched, whole.total().saturating_add(unseen));
+    Some(format!("{share} of exchanges touched by capture loss: {}.", parts.join(", ")))
 }
 
 /// Adds a sentence, in lines of at most [`WIDTH`] columns.
@@ -262,8 +279,7 @@ GET /bad\\x1b[2J
                            [0, …)         [0, …)         [0, …)         [7, …)
 
 5,043 exchanges: 5,042 complete, 1 still open at the end of the capture.
-0.02 % of the complete exchanges touched by capture loss: their times are
-suspect.
+0.02 % of exchanges touched by capture loss: the times of 1 are suspect.
 Brackets hold the true percentile with 95 % confidence, even if every exchange
 that was not seen whole had been faster, or slower, than all others.
 `…)`: too few exchanges for an upper end. p50 takes 11; p90 takes 69; p99 takes

@@ -146,6 +146,9 @@ pub struct GroupStats {
     pub suspect: u64,
     /// Exchanges of any state whose status is 500 or more.
     pub errors: u64,
+    /// Exchanges that are proven to have been before these on their connections, and of which
+    /// nothing was seen.
+    pub missing_before: u64,
     /// Sum of the request bodies, in bytes.
     pub request_body_bytes: u64,
     /// Sum of the response bodies, in bytes.
@@ -186,6 +189,8 @@ impl GroupStats {
         self.suspect =
             self.suspect.saturating_add(u64::from(complete && facts.anomalies.is_suspect()));
         self.errors = self.errors.saturating_add(u64::from(facts.status >= 500));
+        let missing = u64::from(facts.evidence.missing_before);
+        self.missing_before = self.missing_before.saturating_add(missing);
         let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
         self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
         self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
@@ -228,18 +233,19 @@ impl GroupStats {
     }
 
     /// The counters in the order of the file.
-    fn counters(&self) -> [u64; 9] {
-        let mut copy = [0; 9];
-        let [states @ .., suspect, errors, request, response] = &mut copy;
+    fn counters(&self) -> [u64; 10] {
+        let mut copy = [0; 10];
+        let [states @ .., suspect, errors, missing_before, request, response] = &mut copy;
         states.copy_from_slice(&self.states);
         *suspect = self.suspect;
         *errors = self.errors;
+        *missing_before = self.missing_before;
         *request = self.request_body_bytes;
         *response = self.response_body_bytes;
         copy
     }
 
-    fn counters_mut(&mut self) -> [&mut u64; 9] {
+    fn counters_mut(&mut self) -> [&mut u64; 10] {
         let [complete, truncated, unanswered, open, orphan] = &mut self.states;
         [
             complete,
@@ -249,6 +255,7 @@ impl GroupStats {
             orphan,
             &mut self.suspect,
             &mut self.errors,
+            &mut self.missing_before,
             &mut self.request_body_bytes,
             &mut self.response_body_bytes,
         ]

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::anomaly::Anomalies;
-use crate::exchange::{ConnectionKey, Exchange, Facts, MessageFacts, MessageText, State, Timing};
+use crate::exchange::{
+    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State, Timing,
+};
 use crate::http::Framing;
 use crate::ledger::Ledger;
 use crate::packet::Endpoint;
@@ -66,7 +68,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     (
         (connection, index, start, 0_usize..5),
         (message(), message(), status),
-        (timing(), prop_oneof![Just(0_u64), number()], anomalies),
+        (timing(), prop_oneof![Just(0_u64), number()], anomalies, evidence()),
     )
         .prop_map(|(which, messages, rest)| Facts {
             connection: which.0,
@@ -79,7 +81,24 @@ fn facts() -> impl Strategy<Value = Facts> {
             timing: rest.0,
             watched_ns: rest.1,
             anomalies: Anomalies::from_bits(rest.2),
+            evidence: rest.3,
         })
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let network =
+        prop_oneof![Just([0_u32; 4]), any::<[u32; 4]>()].prop_map(|[a, b, c, d]| Network {
+            server_handshake_ns: a,
+            client_handshake_ns: b,
+            server_least_ns: c,
+            client_least_ns: d,
+        });
+    let counts = prop_oneof![3 => Just([0_u64; 12]), 1 => any::<[u64; 12]>()];
+    (counts, network).prop_map(|(mut counts, network)| {
+        counts[8] %= 1 << 32;
+        counts[9] %= 1 << 32;
+        Evidence::of_counts(counts, network)
+    })
 }
 
 fn text(head: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = MessageText> {

@@ -4,10 +4,11 @@
 use crate::flow::Peer;
 use crate::ledger::Bytes;
 use crate::limits::{
-    GAP_WAIT_NS, GAP_WAIT_PACKETS, RETRANSMISSION_WAIT_NS, STRAY_AHEAD_BYTES, STRAY_BEHIND_BYTES,
-    STRAYS_MAX,
+    GAP_WAIT_NS, GAP_WAIT_PACKETS, OVERTAKING_NS, RETRANSMISSION_WAIT_NS, STRAY_AHEAD_BYTES,
+    STRAY_BEHIND_BYTES, STRAYS_MAX,
 };
 use crate::packet::{Flags, Packet};
+use crate::tcp::path::{Path, Probe};
 use crate::tcp::reassembler::{Piece, Reassembler};
 use crate::tcp::seq::Seq;
 use crate::tcp::{Absence, Data, StreamEvent};
@@ -17,6 +18,11 @@ use crate::time::Timestamp;
 pub trait Sink {
     /// The stream sent by `side` brings `event`.
     fn stream(&mut self, side: Peer, event: StreamEvent<'_>);
+
+    /// What is known of the network has changed.
+    fn path(&mut self, path: &Path) {
+        let _ = path;
+    }
 }
 
 /// Where a connection's bytes go and are accounted for.
@@ -66,8 +72,10 @@ pub struct Connection {
     syn_at: Option<Timestamp>,
     /// How many bytes the SYN carried: what the ACK that ends the handshake follows.
     syn_bytes: i64,
+    /// The latest copy of the SYN.
+    syn_again_at: Timestamp,
     /// When the SYN was answered, and when the first ACK from the client's first place came.
-    answered: bool,
+    answered_at: Option<Timestamp>,
     ack_at: Option<Timestamp>,
     /// A SYN that would begin another connection if its peer agrees.
     successor: Option<(Peer, Seq, Timestamp)>,
@@ -76,6 +84,9 @@ pub struct Connection {
     latest: Timestamp,
     closed: bool,
     strays: u8,
+    path: Path,
+    /// Since when the client's window is shut.
+    shut_at: Option<Timestamp>,
 }
 
 impl Connection {
@@ -88,13 +99,16 @@ impl Connection {
             opened_at: at,
             syn_at: None,
             syn_bytes: 0,
-            answered: false,
+            syn_again_at: at,
+            answered_at: None,
             ack_at: None,
             successor: None,
             waiting: None,
             latest: at,
             closed: false,
             strays: 0,
+            path: Path::default(),
+            shut_at: None,
         }
     }
 
@@ -121,8 +135,8 @@ impl Connection {
     /// From the SYN to the ACK that ended the handshake; `None` where either was not captured.
     #[must_use]
     pub const fn connect_ns(&self) -> Option<u64> {
-        match (self.answered, self.syn_at, self.ack_at) {
-            (true, Some(syn_at), Some(ack_at)) => Some(ack_at.since(syn_at)),
+        match (self.answered_at, self.syn_at, self.ack_at) {
+            (Some(_), Some(syn_at), Some(ack_at)) => Some(ack_at.since(syn_at)),
             _ => None,
         }
     }
@@ -172,13 +186,19 @@ impl Connection {
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
         let odd = Flags::SYN.with(Flags::RST);
-        if packet.flags.0 & odd.0 != 0 || self.closed || self.successor.is_some() {
+        if packet.flags.0 & odd.0 != 0
+            || packet.window == 0
+            || self.shut_at.is_some()
+            || self.closed
+            || self.successor.is_some()
+        {
             return self.push_odd(side, packet, out);
         }
         self.place(side, packet, packet.seq, out)
     }
 
-    /// Takes a packet of a handshake, a reset, or one that comes after the end.
+    /// Takes a packet of a handshake, a reset, one that comes after the end, or one of a client
+    /// that takes no more.
     fn push_odd<S: Sink>(
         &mut self,
         side: Peer,
@@ -186,6 +206,7 @@ impl Connection {
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
         let number = Seq(packet.seq);
+        self.watch_window(side, packet, out);
         if packet.flags.has(Flags::RST) {
             out.refuse(packet);
             return self.reset(side, packet, out);
@@ -249,11 +270,29 @@ impl Connection {
         }
     }
 
+    /// Notes how long the client's window is shut.
+    fn watch_window<S: Sink>(&mut self, side: Peer, packet: &Packet<'_>, out: &mut Outlet<'_, S>) {
+        let odd = packet.flags.has(Flags::SYN) || packet.flags.has(Flags::RST);
+        if odd || self.closed || self.client != Some(side) || !packet.flags.has(Flags::ACK) {
+            return;
+        }
+        if packet.window == 0 {
+            self.shut_at.get_or_insert(packet.at);
+        } else if let Some(shut_at) = self.shut_at.take() {
+            let shut_ns = packet.at.since(shut_at);
+            self.path.drained_ns = self.path.drained_ns.saturating_add(shut_ns);
+            out.sink.path(&self.path);
+        }
+    }
+
     fn begin(&mut self, side: Peer, syn: Seq, at: Timestamp) {
         self.client = Some(side);
         self.syn_at = Some(self.syn_at.map_or(at, |before| before.min(at)));
         // Directions that come out of order open a connection with the SYN all the same.
         self.opened_at = self.opened_at.min(at);
+        if self.answered_at.is_none() {
+            self.syn_again_at = at;
+        }
         let (own, _) = self.both(side);
         own.origin = Some(syn.plus(1));
         own.seen = true;
@@ -292,7 +331,12 @@ impl Connection {
             }
             own.origin = Some(number.plus(1));
             self.client = Some(side.other());
-            self.answered = true;
+            if self.answered_at.is_none() {
+                self.answered_at = Some(packet.at);
+                if self.syn_at.is_some() {
+                    self.path.shake(side, packet.at.since(self.syn_again_at));
+                }
+            }
             return None;
         }
         // Another SYN-ACK on a live connection begins nothing (RFC 9293 section 3.10.7.4), unless
@@ -369,7 +413,16 @@ impl Connection {
                 peer.received = acknowledged;
             }
             acknowledged = acknowledged.min(peer.received);
+            if peer.probe.end != 0 && acknowledged >= peer.probe.end {
+                let probe = std::mem::take(&mut peer.probe);
+                if packet.payload.is_empty()
+                    && self.path.round_trip(side, packet.at.since(probe.sent_at))
+                {
+                    out.sink.path(&self.path);
+                }
+            }
         }
+        let (own, peer) = self.both(side);
         let distance = position - own.next.cast_signed();
         if !(-STRAY_BEHIND_BYTES..STRAY_AHEAD_BYTES).contains(&distance) {
             return self.stray(packet, out);
@@ -381,16 +434,25 @@ impl Connection {
             && peer.received <= peer.acknowledgeable()
             && packet.cut == 0;
         self.strays = 0;
-        self.latest = self.latest.max(packet.at);
         if acks && position <= self.syn_bytes && self.client == Some(side) {
             self.ack_at = Some(self.ack_at.map_or(packet.at, |before| before.min(packet.at)));
+            if let Some(answered_at) = self.answered_at
+                && self.path.handshake_ns(side) == 0
+            {
+                self.path.shake(side, packet.at.since(answered_at));
+                out.sink.path(&self.path);
+            }
         }
         if is_next && self.waiting.is_none() && !packet.flags.has(Flags::FIN) {
+            self.latest = self.latest.max(packet.at);
             let (own, _) = self.both(side);
             let offset = own.next;
             let len = packet.payload.len() as u64;
             if len > 0 {
                 own.next += len;
+                if own.probe.end == 0 {
+                    own.probe = Probe { end: own.next, sent_at: packet.at };
+                }
                 out.bytes.payload += len;
                 out.bytes.delivered += len;
                 let bytes = packet.payload;
@@ -412,6 +474,9 @@ impl Connection {
         acknowledged: u64,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
+        let stood_ns = packet.at.since(self.latest);
+        self.latest = self.latest.max(packet.at);
+        self.watch_retransmission((side, packet, position), stood_ns, out);
         let (own, _) = self.both(side);
         let wire_end = position.saturating_add_unsigned(packet.wire_payload());
         if packet.flags.has(Flags::FIN) && own.end.is_none() {
@@ -446,6 +511,32 @@ impl Connection {
         self.verdict()
     }
 
+    /// Notes a packet that repeats bytes, or brings bytes that were missing for long; nothing came
+    /// for `stood_ns` before it.
+    fn watch_retransmission<S: Sink>(
+        &mut self,
+        (side, packet, position): (Peer, &Packet<'_>, i64),
+        stood_ns: u64,
+        out: &mut Outlet<'_, S>,
+    ) {
+        let wire_len = packet.wire_payload();
+        let waiting = self.waiting;
+        let (own, _) = self.both(side);
+        let next = own.next.cast_signed();
+        // One byte repeated is a probe that keeps the connection alive.
+        if wire_len < 2 || position > next || own.origin.is_none() {
+            return;
+        }
+        let is_copy = position.saturating_add_unsigned(wire_len) <= next;
+        let waited_ns = waiting.map_or(0, |(since, _)| packet.at.since(since));
+        let fills = own.first_held().is_some() && waited_ns >= OVERTAKING_NS;
+        if is_copy || fills {
+            own.probe = Probe::default();
+            self.path.retransmission(if is_copy { stood_ns } else { waited_ns });
+            out.sink.path(&self.path);
+        }
+    }
+
     /// Accounts for a packet far outside its stream; several in a row are another connection.
     fn stray<S: Sink>(&mut self, packet: &Packet<'_>, out: &mut Outlet<'_, S>) -> Verdict {
         self.strays += 1;
@@ -477,10 +568,13 @@ impl Connection {
             let offset = own.next;
             let len = until - offset;
             own.next = until;
+            let acknowledged = own.received.clamp(offset, until) - offset;
+            own.probe = Probe::default();
             out.bytes.gap += len;
             self.waiting = None;
-            out.sink
-                .stream(side, StreamEvent::Gap { len, offset, at: now, absence: Absence::Missed });
+            let absence = Absence::Missed;
+            let gap = StreamEvent::Gap { len, offset, acknowledged, absence, at: now };
+            out.sink.stream(side, gap);
         }
         if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
             self.waiting = Some((now, 0));
@@ -569,8 +663,15 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Data(data));
             }
             if run.cut > 0 {
-                let (len, offset, absence) = (run.cut, offset + len, Absence::Cut);
-                out.sink.stream(side, StreamEvent::Gap { len, offset, at: run.at, absence });
+                let gap = StreamEvent::Gap {
+                    len: run.cut,
+                    offset: offset + len,
+                    // The frame was on the wire: only the snap length kept these bytes away.
+                    acknowledged: run.cut,
+                    absence: Absence::Cut,
+                    at: run.at,
+                };
+                out.sink.stream(side, gap);
             }
             moved = true;
         }

@@ -1,10 +1,12 @@
 //! Packets of a connection put in order: data, gaps and ends of each direction (RFC 9293).
 
 mod connection;
+mod path;
 mod reassembler;
 mod seq;
 
 pub use connection::{Connection, Outlet, Sink, Verdict};
+pub use path::Path;
 pub use seq::Seq;
 
 use crate::time::Timestamp;
@@ -20,6 +22,9 @@ pub enum StreamEvent<'a> {
         len: u64,
         /// Position of the first of them in its stream.
         offset: u64,
+        /// How many of them, from the first on, the receiver had acknowledged by then: those
+        /// arrived, and only the capture has not seen them.
+        acknowledged: u64,
         /// When their absence was certain (never earlier than the bytes before them); where the
         /// snap length cut them off, when their packet was captured.
         at: Timestamp,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits::{HELD_BYTES_MAX, HELD_PACKETS_MAX};
+use crate::tcp::path::Probe;
 use crate::tcp::seq::Seq;
 use crate::time::Timestamp;
 
@@ -66,6 +67,8 @@ pub(super) struct Reassembler {
     pub(super) seen: bool,
     /// Whether the end was handed on.
     pub(super) ended: bool,
+    /// Bytes whose acknowledgment tells a round trip.
+    pub(super) probe: Probe,
     held: Option<Box<Held>>,
 }
 

@@ -67,6 +67,7 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     List(ListArgs),
     Show(ShowArgs),
+    Why(WhyArgs),
     Info(InfoArgs),
     Verify(VerifyArgs),
     Export(ExportArgs),
@@ -223,11 +224,26 @@ Examples:
   weir latency trace.pcap
   weir latency segments --by host,route --where 'method = POST'
   weir latency segments --metric wait --since -15m
-  weir latency trace.pcap --by request.header.x-tenant --json")]
+  weir latency trace.pcap --by request.header.x-tenant --json
+  weir latency segments --every 1m --since -1h    over time, with a plot of p99
+  weir latency segments --phases                  what the slow ones spend their time on
+  weir latency segments --in-flight --every 10s   how many are under way at a time")]
 pub(crate) struct LatencyArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// A row an interval: 1s, 1m, 1h; intervals begin at whole multiples in UTC
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) every: Option<u64>,
+
+    /// Where the time is spent, phase by phase: around the median, and from p99 on
+    #[arg(long, conflicts_with_all = ["every", "metric"])]
+    pub(crate) phases: bool,
+
+    /// How many exchanges are under way, Little's law, and a model of callers that do not wait
+    #[arg(long, conflicts_with_all = ["phases", "metric", "by"])]
+    pub(crate) in_flight: bool,
 
     #[command(flatten)]
     pub(crate) which: Which,
@@ -345,6 +361,27 @@ pub(crate) struct ShowArgs {
     pub(crate) json: bool,
 }
 
+/// What was not seen of an exchange, and how that is known
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For an exchange that is not complete, or that bytes were lost of: which bytes were never captured,
+whether their receiver acknowledged them (then they arrived, and the capture lost them), what ended
+the connection, and what came before and after on it.
+
+Examples:
+  weir list segments --where 'state != complete'
+  weir why segments 7k3mq0
+  weir why trace.pcap 7k3mq0x9t2hv4b6c --json")]
+pub(crate) struct WhyArgs {
+    /// Captures, segments or directories of segments, then the exchange's id or a unique prefix
+    #[arg(value_name = "PATH... ID", required = true, num_args = 2..)]
+    pub(crate) paths_and_id: Vec<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// What is in there, and where every frame, byte and flow went
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -402,19 +439,26 @@ Examples:
   weir export segments --format csv --since -15m > last.csv
   weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
   weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
-  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)")]
+  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)
+  weir export segments --format hgrm -o total.hgrm         for HdrHistogram's plotter
+  weir export segments --format hgrm --by route -o DIR     a file a route
+  weir export segments --format hlog --every 1m -o all.hlog")]
 pub(crate) struct ExportArgs {
     /// Captures, segments, directories of segments, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// What to write: jsonl, csv, har, curl, pcap, pcapng, parquet
+    /// What to write: jsonl, csv, har, curl, pcap, pcapng, parquet, hgrm, hlog
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) format: ExportFormat,
 
     /// Write to this file instead of standard output (parquet: to this directory)
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
+
+    /// hlog: a line an interval of this length [default: all of the time]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) every: Option<u64>,
 
     #[command(flatten)]
     pub(crate) which: Which,
@@ -440,6 +484,10 @@ pub(crate) enum ExportFormat {
     Pcap,
     /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
     Parquet,
+    /// Percentile distribution of HdrHistogram's tools, in milliseconds
+    Hgrm,
+    /// Interval log of HdrHistogram's tools (version 1.3), tagged by group
+    Hlog,
 }
 
 /// Completions for a shell, on standard output
@@ -506,6 +554,11 @@ fn rotation(text: &str) -> Result<Rotation, String> {
         }
     }
     Ok(rotation)
+}
+
+fn duration(text: &str) -> Result<u64, String> {
+    let ns = quantity::duration_ns(text).filter(|&ns| ns > 0);
+    ns.ok_or_else(|| format!("`{text}` is no duration: write 500ms, 10s, 1m or 1h"))
 }
 
 pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {

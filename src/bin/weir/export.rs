@@ -17,7 +17,7 @@ use crate::list::{self, each};
 use crate::open::{Reading, Subject};
 use crate::packets::Packets;
 use crate::question::{Asked, secrets};
-use crate::{parquet, terminal};
+use crate::{histograms, parquet, terminal};
 
 /// Answers `weir export`.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
@@ -25,6 +25,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         ExportFormat::Pcap => return packets(args, Form::Pcap),
         ExportFormat::Pcapng => return packets(args, Form::Pcapng),
         ExportFormat::Parquet => return parquet::run(args),
+        ExportFormat::Hgrm | ExportFormat::Hlog => return histograms::run(args),
         _ => {}
     }
     let asked = Asked::read(&args.which)?;
@@ -109,6 +110,10 @@ fn write(
             out.write_all(har::END)?;
             Ok(damaged)
         }
-        ExportFormat::Pcap | ExportFormat::Pcapng | ExportFormat::Parquet => Ok(Vec::new()),
+        ExportFormat::Pcap
+        | ExportFormat::Pcapng
+        | ExportFormat::Parquet
+        | ExportFormat::Hgrm
+        | ExportFormat::Hlog => Ok(Vec::new()),
     }
 }

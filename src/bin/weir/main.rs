@@ -8,6 +8,7 @@ mod devices;
 mod doctor;
 mod exit;
 mod export;
+mod histograms;
 mod info;
 mod interrupt;
 mod latency;
@@ -25,6 +26,7 @@ mod show;
 mod status;
 mod terminal;
 mod verify;
+mod why;
 
 use std::process::ExitCode;
 
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use super::{
     BodiesKept, COLUMNS, Column, REQUEST_COLUMNS, RESPONSE_COLUMNS, Shape, Table, phases, sign,
 };
-use crate::exchange::{ConnectionKey, Facts, MessageFacts};
+use crate::exchange::{ConnectionKey, Facts, MessageFacts, Network};
 use crate::limits::INTERIM_RESPONSES_MAX;
 use crate::packet::Endpoint;
 use crate::segment::column::ColumnEncoder;
@@ -30,7 +30,8 @@ pub(in crate::segment) struct NumbersBuilder {
     interim_lists: HashMap<Vec<u16>, u32, RandomState>,
     addresses: HashMap<(u64, u64), usize, RandomState>,
     address_before: (u64, u64),
-    connections: HashMap<ConnectionKey, usize, RandomState>,
+    /// Connections as they were at some time: what is known of the network grows.
+    connections: HashMap<(ConnectionKey, Network), usize, RandomState>,
     client_port_before: u64,
     /// Next index of each connection.
     next_index: Vec<u64>,
@@ -81,12 +82,22 @@ impl NumbersBuilder {
         self.message(facts.request, REQUEST_COLUMNS);
         self.message(facts.response, RESPONSE_COLUMNS);
         self.timing(facts);
+        self.evidence(facts);
+    }
+
+    fn evidence(&mut self, facts: &Facts) {
+        let counts = facts.evidence.counts();
+        if counts.iter().any(|&count| count != 0) {
+            let columns = self.columns.0.iter_mut().skip(Column::EvidenceFirst as usize);
+            columns.zip(counts).for_each(|(column, count)| column.push(count));
+        }
     }
 
     fn connection(&mut self, facts: &Facts) -> usize {
         let key = facts.connection;
         let known = self.connections.len();
-        let position = *self.connections.entry(key).or_insert(known);
+        let network = facts.evidence.network;
+        let position = *self.connections.entry((key, network)).or_insert(known);
         self.put(Column::Connection, recent(position, known));
         if position == known {
             self.next_index.push(0);
@@ -101,6 +112,10 @@ impl NumbersBuilder {
             let opened = key.opened_at.as_nanos().cast_unsigned();
             let start = facts.start.as_nanos().cast_unsigned();
             self.put(Column::ConnectionAge, difference(start, opened));
+            self.put(Column::ServerHandshake, network.server_handshake_ns.into());
+            self.put(Column::ClientHandshake, network.client_handshake_ns.into());
+            self.put(Column::ServerLeast, network.server_least_ns.into());
+            self.put(Column::ClientLeast, network.client_least_ns.into());
         }
         position
     }

@@ -30,6 +30,8 @@
 //! | 27-31 | connect, send, blocked, wait, receive | row that has it | ns |
 //! | 32 | total | row that has it | ns less send, wait and receive, signed |
 //! | 33 | watched | row that has it | ns |
+//! | 34-37 | round trips | connection | see [`crate::exchange::Network`], ns |
+//! | 38-49 | evidence | row that has it | see [`crate::exchange::Evidence::counts`] |
 //!
 //! *Recent* is 0 for one more than the highest position so far, else how far below that it is.
 //! Rows stand in the order in which they were recorded, mostly that of their ends. All arithmetic
@@ -83,7 +85,15 @@ enum Column {
     Receive,
     Total,
     Watched,
+    ServerHandshake,
+    ClientHandshake,
+    ServerLeast,
+    ClientLeast,
+    EvidenceFirst,
 }
+
+/// How many columns tell what was not seen.
+const EVIDENCE_COLUMNS: usize = 12;
 
 const REQUEST_COLUMNS: [Column; 3] =
     [Column::RequestHeader, Column::RequestBody, Column::RequestUnseen];
@@ -92,7 +102,7 @@ const RESPONSE_COLUMNS: [Column; 3] =
     [Column::ResponseHeader, Column::ResponseBody, Column::ResponseUnseen];
 
 /// How many columns there are.
-const COLUMNS: usize = 34;
+const COLUMNS: usize = Column::EvidenceFirst as usize + EVIDENCE_COLUMNS;
 
 /// Whether the column of that id holds differences.
 const fn sign(id: usize) -> Sign {
@@ -110,7 +120,7 @@ const fn of_what(id: usize) -> Counted {
         7 => Counted::Table(Table::InterimLists),
         8 => Counted::Table(Table::InterimStatuses),
         9 | 10 => Counted::Table(Table::Addresses),
-        11..=15 => Counted::Table(Table::Connections),
+        11..=15 | 34..=37 => Counted::Table(Table::Connections),
         16..=20 => Counted::Table(Table::Rows),
         21..=23 => Counted::RowsWith(REQUEST),
         24..=26 => Counted::RowsWith(RESPONSE),
@@ -120,7 +130,8 @@ const fn of_what(id: usize) -> Counted {
         30 => Counted::RowsWith(WAIT),
         31 => Counted::RowsWith(RECEIVE),
         32 => Counted::RowsWith(TOTAL),
-        _ => Counted::RowsWith(WATCHED),
+        33 => Counted::RowsWith(WATCHED),
+        _ => Counted::RowsWith(EVIDENCE),
     }
 }
 
@@ -160,6 +171,7 @@ const TOTAL: u64 = 1 << 14;
 const WATCHED: u64 = 1 << 15;
 const REQUEST_BODY: u64 = 1 << 16;
 const RESPONSE_BODY: u64 = 1 << 17;
+const EVIDENCE: u64 = 1 << 18;
 
 /// Whether a message's body was kept.
 #[derive(Clone, Copy, Debug)]
@@ -172,7 +184,8 @@ pub(in crate::segment) struct BodiesKept {
 ///
 /// Flags: bits 0 to 2 the state; 3 to 5 the request's framing plus one, 0 without request; 6 to 8
 /// the response's; 9 to 14 whether there is connect, send, blocked, wait, receive, total; 15
-/// whether `watched` is not 0; 16 and 17 whether the request's and the response's body were kept.
+/// whether `watched` is not 0; 16 and 17 whether the request's and the response's body were kept;
+/// 18 whether any count of its evidence is not 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Shape {
     flags: u64,
@@ -200,6 +213,7 @@ impl Shape {
             (WATCHED, facts.watched_ns != 0),
             (REQUEST_BODY, kept.request),
             (RESPONSE_BODY, kept.response),
+            (EVIDENCE, facts.evidence.counts().iter().any(|&count| count != 0)),
         ] {
             flags |= if there { flag } else { 0 };
         }

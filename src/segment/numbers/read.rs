@@ -1,11 +1,12 @@
 //! The columns of a block put together to facts.
 
 use super::{
-    BLOCKED, BodiesKept, COLUMNS, CONNECT, Column, Counted, RECEIVE, REQUEST_BODY, REQUEST_COLUMNS,
-    RESPONSE_BODY, RESPONSE_COLUMNS, SEND, Shape, TABLES, TOTAL, WAIT, of_what, phases,
+    BLOCKED, BodiesKept, COLUMNS, CONNECT, Column, Counted, EVIDENCE, EVIDENCE_COLUMNS, RECEIVE,
+    REQUEST_BODY, REQUEST_COLUMNS, RESPONSE_BODY, RESPONSE_COLUMNS, SEND, Shape, TABLES, TOTAL,
+    WAIT, of_what, phases,
 };
 use crate::anomaly::Anomalies;
-use crate::exchange::{ConnectionKey, Facts, MessageFacts, State, Timing};
+use crate::exchange::{ConnectionKey, Evidence, Facts, MessageFacts, Network, State, Timing};
 use crate::limits::{BLOCK_EXCHANGES_MAX, INTERIM_RESPONSES_MAX};
 use crate::packet::Endpoint;
 use crate::segment::column;
@@ -37,6 +38,7 @@ pub(in crate::segment) struct Numbers {
     shapes: Vec<Shape>,
     interim_lists: Vec<Vec<u16>>,
     connections: Vec<ConnectionKey>,
+    networks: Vec<Network>,
     /// The columns from [`Column::RequestHeader`] on, filled up to a value for every row.
     measured: Vec<Vec<u64>>,
 }
@@ -184,6 +186,26 @@ impl Numbers {
             let server = endpoint(server, server_port)?;
             self.connections.push(ConnectionKey { client, server, opened_at: Timestamp::MIN });
         }
+        self.read_networks(reader)
+    }
+
+    fn read_networks(&mut self, reader: &Reader<'_>) -> Result<(), Malformed> {
+        let [server, client, server_least, client_least] = [
+            reader.table(Column::ServerHandshake)?,
+            reader.table(Column::ClientHandshake)?,
+            reader.table(Column::ServerLeast)?,
+            reader.table(Column::ClientLeast)?,
+        ];
+        for (((server, client), server_least), client_least) in
+            server.into_iter().zip(client).zip(server_least).zip(client_least)
+        {
+            self.networks.push(Network {
+                server_handshake_ns: narrow(server)?,
+                client_handshake_ns: narrow(client)?,
+                server_least_ns: narrow(server_least)?,
+                client_least_ns: narrow(client_least)?,
+            });
+        }
         Ok(())
     }
 
@@ -196,7 +218,11 @@ impl Numbers {
             .collect();
         let mut measured = Vec::new();
         for id in TABLE_COLUMNS..COLUMNS {
-            let Counted::RowsWith(mask) = of_what(id) else { continue };
+            let Counted::RowsWith(mask) = of_what(id) else {
+                // Of connections, not of rows; its place is kept so that ids stay positions.
+                measured.push(Vec::new());
+                continue;
+            };
             let rows = flags.iter().filter(|&flags| flags & mask != 0).count();
             let values = reader.column(id, rows)?;
             if rows == flags.len() {
@@ -312,6 +338,19 @@ impl Numbers {
         })
     }
 
+    fn evidence(&self, row: usize, connection: u32) -> Evidence {
+        let network = self.networks.get(connection as usize).copied().unwrap_or_default();
+        if !self.shape(row).has(EVIDENCE) {
+            return Evidence { network, ..Evidence::default() };
+        }
+        let mut counts = [0; EVIDENCE_COLUMNS];
+        let columns = self.measured.iter().skip(Column::EvidenceFirst as usize - TABLE_COLUMNS);
+        for (count, column) in counts.iter_mut().zip(columns) {
+            *count = column.get(row).copied().unwrap_or(0);
+        }
+        Evidence::of_counts(counts, network)
+    }
+
     /// Every number of the row.
     pub(in crate::segment) fn facts(&self, row: usize) -> Facts {
         if row >= self.rows.len() {
@@ -330,6 +369,7 @@ impl Numbers {
             timing: self.timing(row),
             watched_ns: self.measured(Column::Watched, row),
             anomalies: Anomalies::from_bits(shape.anomalies),
+            evidence: self.evidence(row, ids.connection),
         }
     }
 }
