@@ -1,24 +1,23 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
-mod dialogues;
 mod big;
 mod cli;
 mod cli_crash;
 mod cli_failures;
 mod cli_golden;
 mod cli_same;
-mod filters;
-mod live;
-mod namespace;
-mod properties;
+mod dialogues;
 mod export_curl;
 mod export_har;
 mod export_packets;
+mod filters;
+mod live;
+mod namespace;
 mod own_captures;
+mod properties;
 mod public_captures;
 mod run;
-mod talk;
-mod own_captures;
 mod sandbox;
 mod service;
+mod talk;
 mod tape;
