@@ -914,7 +914,7 @@ mod tests {
                 prop_assert!(got.iter().zip(sent).all(|(got, sent)| got.is_none() || got == sent));
                 prop_assert_eq!(got.iter().filter(|byte| byte.is_none()).count(), missing[index]);
             }
-            prop_assert_eq!(bytes.gap as usize, missing[0] + missing[1]);
+            prop_assert_eq!(bytes.gap, (missing[0] + missing[1]) as u64);
         }
 
         /// Any packets at all: no panic, nothing held back at the end, every byte accounted for.

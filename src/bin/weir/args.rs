@@ -487,7 +487,7 @@ pub(crate) enum ExportFormat {
     Pcapng,
     /// The packets of one link type, for older readers
     Pcap,
-    /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
+    /// A row an exchange, for `DuckDB`, Spark and the like: -o is a directory
     Parquet,
     /// Percentile distribution of HdrHistogram's tools, in milliseconds
     Hgrm,
