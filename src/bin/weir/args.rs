@@ -82,9 +82,9 @@ pub(crate) enum Command {
 #[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Without -w, one line an exchange goes to standard output as each completes;
-of files, those of --json are sorted by start. The summary goes to standard error.
-On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP begins
-a new segment.
+those of files with --json sorted by start. The summary goes to standard error.
+On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP
+begins a new segment.
 FILTER may follow the files of -r: the first word that neither is nor looks
 like a file begins it.
 
