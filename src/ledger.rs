@@ -251,6 +251,28 @@ impl Ledger {
             .collect()
     }
 
+    /// The part of a running account whose fate is known: flows that are over, and bytes that are
+    /// held for no others. It balances at any time, and its counters never go back.
+    #[must_use]
+    pub fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        let Self { bytes, flows, .. } = self;
+        settled.bytes.payload = bytes.delivered + bytes.duplicate + bytes.refused;
+        settled.flows.opened = flows.closed + flows.expired + flows.evicted;
+        settled.flows.live = 0;
+        settled
+    }
+
+    /// What was added since `earlier`; nothing where a counter went back.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let (mut difference, before) = (Self::default(), earlier.entries());
+        for (key, count) in self.entries() {
+            difference.add_entry(key, count.saturating_sub(before.get(key).copied().unwrap_or(0)));
+        }
+        difference
+    }
+
     /// Every counter by its stable key: the form in which files keep the account.
     #[must_use]
     pub fn entries(&self) -> BTreeMap<&'static str, u64> {

@@ -1,5 +1,7 @@
 //! Every bound: what is bounded, by how much, and why. Reaching one is counted and visible.
 
+use std::time::Duration;
+
 /// Largest frame taken from a file or interface, in bytes. BIG TCP frames pass 64 KiB; libpcap's
 /// own ceiling is 256 KiB.
 pub const FRAME_BYTES_MAX: usize = 262_144;
@@ -156,3 +158,68 @@ pub const OVERTAKING_NS: u64 = 3_000_000;
 
 /// Most rows of time in one answer (`--every`); more would be no answer but another capture.
 pub const INTERVALS_MAX: usize = 10_000;
+/// Frames that a source lends in one reading: between two of them a run can be stopped and its
+/// progress is told.
+pub const READ_FRAMES: usize = 1024;
+
+/// How long an interface that was lost is waited for before the first attempt to open it again;
+/// twice as long before each further one, up to [`REOPEN_WAIT_MAX`].
+pub const REOPEN_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// Longest wait between two attempts: some seconds of traffic lost at most when it returns.
+pub const REOPEN_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Connections that a probe of an interface tells apart; further ones are not looked at.
+pub const PROBED_FLOWS_MAX: usize = 1 << 16;
+/// Exchanges whose packets are exported at once: their times are held while captures are read a
+/// second time.
+pub const PACKET_EXPORT_EXCHANGES_MAX: usize = 1 << 20;
+
+/// Frames that stand for the bytes of one body that was not kept, in an export of packets made
+/// from segments; beyond them the body ends early, and its frame says so.
+pub const UNKEPT_BODY_FRAMES_MAX: usize = 4096;
+
+/// Exchanges of one Parquet row group: what engines read as one unit of work.
+pub const PARQUET_ROWS_MAX: usize = 1 << 17;
+
+/// Bytes of text gathered for one Parquet row group before it is written all the same.
+pub const PARQUET_TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Parquet files open at once: one for each date and host. The one opened first is ended for a
+/// new one, and a later row of its date and host begins another file.
+pub const PARQUET_FILES_MAX: usize = 8;
+/// How deep the arrays and objects of a JSON body that is compared may nest: reading recurses.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// Values of one JSON body that are compared; the rest of a longer one is left out.
+pub const VALUES_BODY_MAX: usize = 4096;
+
+/// Values that a comparison keeps of the first capture's answers, for each way of matching them;
+/// requests beyond it are not compared, which is told. Some 100 MB.
+pub const VALUES_KEPT_MAX: usize = 1 << 21;
+
+/// Places in JSON bodies (array positions counted apart) that a comparison tells apart; values
+/// elsewhere are left out.
+pub const VALUE_PATHS_MAX: usize = 1 << 17;
+
+/// Longest name of a place in JSON bodies, in bytes; a longer one is cut.
+pub const VALUE_PATH_BYTES_MAX: usize = 200;
+
+/// Connections of which a comparison remembers what they changed on the server; twice as many for
+/// a while.
+pub const CONNECTIONS_FOLLOWED_MAX: usize = 1 << 17;
+
+/// Longest line of an access log, in bytes; a longer one is skipped. Servers cut theirs before.
+pub const LOG_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Longest entry of an HTTP archive, in bytes; a longer one is skipped. Bodies make them long.
+pub const ARCHIVE_ENTRY_BYTES_MAX: usize = 256 << 20;
+/// Room on a disk that was full before segments are written again, in bytes: enough for a new
+/// segment, so that writing does not stop and go on every second.
+pub const RESUME_ROOM_BYTES: u64 = 3 << 20;
+
+/// Groups (server, method, route, status class) of `--metrics`; the rest is `{other}`.
+pub const METRIC_GROUPS_MAX: usize = 500;
+
+/// Bytes of a request for `--metrics` that are read before it is refused.
+pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;

@@ -40,20 +40,49 @@ impl Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with nine digits of the second: `2026-11-21T06:34:25.123456789Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// An instant as RFC 3339 text of thirty characters.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339([u8; 30]);
+
+impl Rfc3339 {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl Timestamp {
+    /// RFC 3339 in UTC with nine digits of the second: `2026-11-21T06:34:25.123456789Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> Rfc3339 {
         let seconds = self.0.div_euclid(1_000_000_000);
-        let nanos = self.0.rem_euclid(1_000_000_000);
         let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = civil(days);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let parts = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, second / 3600),
+            (14..16, second / 60 % 60),
+            (17..19, second % 60),
+            (20..29, self.0.rem_euclid(1_000_000_000)),
+        ];
+        for (place, mut number) in parts {
+            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+                *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        }
+        Rfc3339(text)
+    }
+}
+
+/// As [`Timestamp::rfc3339`].
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.rfc3339().as_str())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use weir::exchange::{Exchange, Heads, Policy, Secrets};
+use weir::anomaly::Anomaly;
+use weir::exchange::{Exchange, Facts, Heads, Policy, Secrets, State};
+use weir::http::Framing;
 use weir::pipeline::{Options, Output, Watch, run};
 use weir::source::{CaptureFile, Source};
 
@@ -14,7 +16,7 @@ pub(crate) struct Seen {
 }
 
 #[derive(Default)]
-struct Collector(Vec<Exchange>);
+pub(crate) struct Collector(Vec<Exchange>);
 
 impl Output for Collector {
     fn exchange(&mut self, exchange: &Exchange) {
@@ -40,10 +42,36 @@ pub(crate) fn source(source: &mut impl Source, workers: usize) -> Seen {
     let mut exchanges: Vec<Exchange> = outcome.outputs.into_iter().flat_map(|c| c.0).collect();
     exchanges.sort_by_key(|exchange| exchange.facts.order());
     assert_eq!(outcome.ledger.exchanges.total, exchanges.len() as u64);
+    exchanges.iter().for_each(agrees_with_itself);
     Seen {
         exchanges,
         ledger: outcome.ledger,
         errors: outcome.errors.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What holds for every exchange, whatever it was made of.
+fn agrees_with_itself(exchange: &Exchange) {
+    let Facts { request, response, timing, state, anomalies, status, .. } = exchange.facts;
+    let is_whole = timing.send_ns.is_some()
+        && timing.wait_ns.is_some()
+        && timing.receive_ns.is_some()
+        && timing.total_ns.is_some();
+    let agrees = match state {
+        State::Complete => request.is_some() && response.is_some() && is_whole,
+        State::Truncated => request.is_some() && response.is_some() && !is_whole,
+        State::Unanswered => request.is_some() && response.is_none(),
+        State::Open => request.is_some() && !is_whole,
+        State::Orphan => request.is_none() && response.is_some(),
+    };
+    assert!(agrees, "{exchange:?}");
+    assert!(timing.blocked_ns <= timing.wait_ns, "{exchange:?}");
+    let is_early = anomalies.has(Anomaly::EarlyResponse);
+    assert!(!is_early || timing.wait_ns.unwrap_or(0) == 0, "{exchange:?}");
+    assert!(response.is_some() == (100..1000).contains(&status), "{exchange:?}");
+    for message in [request, response].into_iter().flatten() {
+        assert!(message.body_seen_bytes <= message.body_bytes, "{exchange:?}");
+        assert!(message.framing != Framing::None || message.body_bytes == 0, "{exchange:?}");
     }
 }
 

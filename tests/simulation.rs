@@ -10,7 +10,7 @@ use weir::query::Metric;
 use weir::query::group::Keys;
 use weir::query::latency::{Latency, PERCENTILES, Row};
 use weir::segment::Latencies;
-use weir::source::{Source, SourceError};
+use weir::source::{Reading, Source, SourceError};
 use weir::time::Timestamp;
 
 /// Numbers that look random and are the same in every run (Steele, Lea and Flood, 2014).
@@ -52,19 +52,16 @@ fn true_quantile_ns(q: f64) -> f64 {
 /// Frames in the order of their times.
 struct Made {
     frames: Vec<(i64, Vec<u8>)>,
-    next: usize,
 }
 
 impl Source for Made {
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let Some((at, bytes)) = self.frames.get(self.next) else { return Ok(None) };
-        self.next += 1;
-        Ok(Some(Frame {
-            at: Timestamp::from_nanos(*at),
-            bytes,
-            wire_len: bytes.len() as u32,
-            link: LinkType(1),
-        }))
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
+        for (at, bytes) in self.frames.drain(..) {
+            let wire_len = bytes.len() as u32;
+            let at = Timestamp::from_nanos(at);
+            take(&Frame { at, bytes: &bytes, wire_len, link: LinkType(1) });
+        }
+        Ok(Reading::End)
     }
 }
 
@@ -196,7 +193,7 @@ fn measure(frames: Vec<(i64, Vec<u8>)>, truth: &Truth) -> (Row, u64) {
     let latency = Latency::new(Keys::none(), Metric::Total);
     let tally = Tally { latency, truth, wrong: 0 };
     let options = Options { policy: Policy::default(), ports: None };
-    let mut source = Made { frames, next: 0 };
+    let mut source = Made { frames };
     let mut outcome =
         run(&mut source, &options, None, &Watch::default(), vec![tally]).expect("no panic");
     assert_eq!(outcome.ledger.imbalances(), [""; 0]);

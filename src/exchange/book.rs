@@ -16,7 +16,7 @@ use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
 use crate::ledger::Ledger;
 use crate::limits::PENDING_REQUESTS_MAX;
-use crate::tcp::{Absence, Path};
+use crate::tcp::Path;
 use crate::time::Timestamp;
 
 /// What the conversations of a worker share.
@@ -71,6 +71,18 @@ enum Answered {
     Ambiguous(usize),
 }
 
+/// What is known of the place in the responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Place {
+    /// No response was seen yet.
+    #[default]
+    Before,
+    /// The last response answered the request that it was paired with.
+    Certain,
+    /// Since then responses may have passed unseen.
+    Adrift,
+}
+
 /// Requests that wait for their responses, and what is known of the streams' places.
 #[derive(Debug, Default)]
 pub(super) struct Book {
@@ -80,23 +92,30 @@ pub(super) struct Book {
     boundary: (u64, u64),
     index: u32,
     previous_end: Option<Timestamp>,
-    /// The latest gap in the requests: where it begins and ends.
-    request_gap: (u64, u64),
-    /// Whether bytes are missing since the last response whose place was certain.
-    adrift: bool,
+    /// Where the latest gap in the requests ends; 0 where there was none.
+    request_gap_end: u64,
+    place: Place,
+    /// Where the latest gap in the responses ends that hid a place.
+    response_gap_end: u64,
+    /// Gaps that hid a place since the last request, and since the last response.
+    lost: [bool; 2],
+    /// Position past the last request that is over and done with.
+    settled: u64,
+    /// How far the responses had come.
+    response_position: u64,
+    /// How far the responses had come when a gap in the requests hid a place last.
+    lost_request_at: Option<u64>,
     /// Whether the client sends requests before it has the responses to earlier ones.
     pipelines: bool,
     tunnel: bool,
-    lost: Lost,
+    unseen: Unseen,
 }
 
 /// What is known of bytes that were never captured.
 #[derive(Debug, Default)]
-struct Lost {
+struct Unseen {
     /// What of the gap under way no body has taken.
     gap: Loss,
-    /// Whether the gap under way is what the snap length cut off.
-    is_cut: bool,
     /// Lost outside of bodies since the message before, in requests and in responses.
     unplaced: [Loss; 2],
     /// Whether a request is proven to have been lost whole since the last one that was seen.
@@ -113,39 +132,63 @@ impl Book {
     }
 
     /// Notes bytes of the requests that were never captured.
-    pub(super) const fn request_gap(&mut self, offset: u64, len: u64) {
-        self.request_gap = (offset, offset.saturating_add(len));
+    pub(super) fn request_gap(&mut self, offset: u64, len: u64) {
+        let gap_end = offset.saturating_add(len);
+        self.request_gap_end = gap_end;
+        if let Some(last) = self.pending.back_mut()
+            && let Some(end) = last.request_end()
+            && gap_end > end
+        {
+            last.gap_after = last.gap_after.min(offset.max(end));
+        }
     }
 
     /// Notes a gap that is about to be read.
-    pub(super) fn begin_gap(&mut self, part: Part, gap: Loss, absence: Absence) {
-        self.lost.gap = gap;
-        self.lost.is_cut = absence == Absence::Cut;
-        if self.lost.is_cut
-            && let Some(exchange) = self.under_way(part)
-        {
-            exchange.note(Anomaly::CutFrames);
-        }
+    pub(super) const fn begin_gap(&mut self, gap: Loss) {
+        self.unseen.gap = gap;
     }
 
     /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
     /// that it began where a message ends, so that the next one was lost with its first byte.
     pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
-        let rest = std::mem::take(&mut self.lost.gap);
-        if let Some(unplaced) = self.lost.unplaced.get_mut(part as usize) {
+        let rest = std::mem::take(&mut self.unseen.gap);
+        if let Some(unplaced) = self.unseen.unplaced.get_mut(part as usize) {
             unplaced.add(rest);
         }
         // The shortest request line with its blank line has 18 bytes.
-        self.lost.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
+        self.unseen.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
     }
 
     fn take_unplaced(&mut self, part: Part) -> Loss {
-        self.lost.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
+        self.unseen.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes that the place in the responses is not known any more.
-    pub(super) const fn lose_place(&mut self) {
-        self.adrift = true;
+    /// Notes that bytes that were never captured hide the place in the requests.
+    pub(super) const fn lose_request_place(&mut self) {
+        let [request, _] = &mut self.lost;
+        *request = true;
+        self.lost_request_at = Some(self.response_position);
+    }
+
+    /// Notes how far the responses have come.
+    pub(super) const fn reach(&mut self, position: u64) {
+        self.response_position = position;
+    }
+
+    /// Notes that bytes that were never captured, up to `end`, hide the place in the responses.
+    pub(super) const fn lose_response_place(&mut self, end: u64) {
+        let [_, response] = &mut self.lost;
+        *response = true;
+        self.place = Place::Adrift;
+        self.response_gap_end = end;
+    }
+
+    /// Notes that the next response is searched for. What is passed over may hide others, so the
+    /// place is as uncertain as after a gap, unless no response had a place yet.
+    pub(super) const fn search_response(&mut self) {
+        if matches!(self.place, Place::Certain) {
+            self.place = Place::Adrift;
+        }
     }
 
     /// Notes where the next response begins at the earliest.
@@ -155,7 +198,7 @@ impl Book {
 
     /// Whether every request was seen and answered, so that no response can come.
     pub(super) fn expects_nothing(&self, requests_are_lost: bool) -> bool {
-        self.pending.is_empty() && self.index > 0 && self.request_gap.1 == 0 && !requests_are_lost
+        self.pending.is_empty() && self.index > 0 && self.request_gap_end == 0 && !requests_are_lost
     }
 
     /// What the response under way, or the next one, answers.
@@ -185,7 +228,10 @@ impl Book {
         let at = |place: usize| self.pending.get(place).filter(|request| fits(request));
         let Some(mut place) = self.first_unanswered() else { return Answered::Nobody };
         let Some(mut request) = at(place) else { return Answered::Nobody };
-        if !self.adrift {
+        if request.is_doubtful {
+            return Answered::Ambiguous(place);
+        }
+        if self.place != Place::Adrift {
             return Answered::Pending(place);
         }
         // A request that was sent after the client had bytes that were lost: the earlier ones
@@ -199,22 +245,26 @@ impl Book {
             return Answered::Ambiguous(place);
         }
         // A request that was lost after this one may be the one that is answered here.
-        let (gap_start, gap_end) = self.request_gap;
-        let lost =
-            gap_start < acknowledged && request.request_end().is_some_and(|end| gap_end > end);
-        if lost { Answered::Ambiguous(place) } else { Answered::Pending(place) }
+        if request.gap_after < acknowledged {
+            Answered::Ambiguous(place)
+        } else {
+            Answered::Pending(place)
+        }
     }
 
     pub(super) fn request_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let mut request = self.open(around);
         request.request_head(head, around.desk.policy);
-        if !self.lost.gap.is_none() && self.lost.is_cut {
-            request.note(Anomaly::CutFrames);
-        }
         request.evidence().before_request = self.take_unplaced(Part::Request);
-        request.evidence().missing_before = std::mem::take(&mut self.lost.swallowed).into();
+        request.evidence().missing_before = std::mem::take(&mut self.unseen.swallowed).into();
+        let [lost, _] = &mut self.lost;
+        if std::mem::take(lost) && head.found_by_search {
+            request.note(Anomaly::GapBeforeRequest);
+        }
+        // A client that had nothing since a request was lost may not have waited for its answer.
+        request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
         if let Some(last) = self.pending.back() {
-            self.pipelines |= head.acknowledged == last.acknowledged || !self.adrift;
+            self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
         self.pending.push_back(request);
         if self.pending.len() > PENDING_REQUESTS_MAX
@@ -236,16 +286,15 @@ impl Book {
         }
     }
 
+    /// Notes bytes of a body that were never captured.
     pub(super) fn body_gap(&mut self, part: Part, len: u64) {
-        let lost = self.lost.gap.take(len);
+        let lost = self.unseen.gap.take(len);
         if let Some(exchange) = self.under_way(part) {
-            exchange.note(part.gap());
             let evidence = exchange.evidence();
-            let place = match part {
-                Part::Request => &mut evidence.request,
-                Part::Response => &mut evidence.response,
-            };
-            place.add(lost);
+            match part {
+                Part::Request => evidence.request.add(lost),
+                Part::Response => evidence.response.add(lost),
+            }
         }
     }
 
@@ -281,7 +330,9 @@ impl Book {
             }
             return;
         }
-        self.adrift = false;
+        self.place = Place::Certain;
+        let [_, lost] = &mut self.lost;
+        let is_after_gap = std::mem::take(lost) && head.found_by_search;
         let given_up = match answered {
             Answered::Pending(place) => place,
             Answered::Nobody => 0,
@@ -301,19 +352,32 @@ impl Book {
         if let (Answered::Pending(_), Some(request)) = (answered, self.pending.front_mut()) {
             request.response_head(head, status, around.desk.policy);
             request.evidence().before_response = lost;
-            if !self.lost.gap.is_none() && self.lost.is_cut {
-                request.note(Anomaly::CutFrames);
-            }
             request.note_early(head.acknowledged);
+            if is_after_gap {
+                request.note(Anomaly::GapBeforeResponse);
+            }
+            // How many messages a gap hid is not known, so later pairs may be shifted as well.
+            let is_gapped = self.lost_request_at.is_some() || self.response_gap_end > 0;
+            if self.pipelines && is_gapped {
+                request.note(Anomaly::AmbiguousPair);
+            }
             self.responding = Responding::ToRequest;
             return;
         }
+        // Whose response it was, and with that how long it is, is not certain.
+        self.place = Place::Adrift;
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
         orphan.evidence().before_response = lost;
         // The request that was lost is this one's.
         orphan.evidence().before_request = self.take_unplaced(Part::Request);
-        self.lost.swallowed = false;
+        self.unseen.swallowed = false;
+        if self.request_gap_end > self.settled {
+            orphan.note(Anomaly::GapInRequest);
+        }
+        if is_after_gap {
+            orphan.note(Anomaly::GapBeforeResponse);
+        }
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -333,9 +397,6 @@ impl Book {
             let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
             if is_excess && !is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::ExcessBytes);
-            }
-            if rest.gap > 0 && end.ended == Ended::Early {
-                exchange.note(Anomaly::GapInResponse);
             }
             if is_tunnel && end.ended == Ended::Whole {
                 exchange.note(Anomaly::SwitchedProtocol);
@@ -393,7 +454,7 @@ impl Book {
 
     /// Notes what was lost where the response of an exchange without one had to be.
     fn note_unplaced(&self, exchange: &mut Pending) {
-        let [_, lost] = self.lost.unplaced;
+        let [_, lost] = self.unseen.unplaced;
         if exchange.facts().response.is_none() && !lost.is_none() {
             exchange.evidence().response = lost;
             exchange.note(Anomaly::GapInResponse);
@@ -457,6 +518,10 @@ impl Book {
         if around.is_one_sided {
             exchange.note(Anomaly::OneSided);
         }
+        if exchange.is_answered_before(self.response_gap_end) {
+            exchange.note(Anomaly::GapInResponse);
+        }
+        self.settled = self.settled.max(exchange.request_end().unwrap_or(0));
         exchange.close(unfinished, at, about);
         exchange.arrive(around.path, around.client);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());

@@ -140,22 +140,28 @@ impl<'d> Ear<'_, 'd> {
         }
         match (direction, event) {
             (Direction::ToServer, StreamEvent::Data(data)) => self.requests(Input::data(data)),
-            (Direction::ToClient, StreamEvent::Data(data)) => self.responses(Input::data(data)),
+            (Direction::ToClient, StreamEvent::Data(data)) => {
+                self.responses(Input::data(data));
+                self.conversation.book.reach(data.offset + data.bytes.len() as u64);
+            }
             (Direction::ToServer, StreamEvent::Gap { len, offset, acknowledged, absence, at }) => {
                 let Conversation { requests, book, .. } = &mut *self.conversation;
                 let is_whole = requests.is_idle();
-                book.begin_gap(Part::Request, Loss { bytes: len, acknowledged }, absence);
-                self.requests(Input::gap(len, offset, at));
+                book.begin_gap(Loss { bytes: len, acknowledged });
+                self.requests(Input { absence, ..Input::gap(len, offset, at) });
                 self.conversation.book.request_gap(offset, len);
                 self.conversation.book.end_gap(Part::Request, is_whole);
+                if self.conversation.requests.is_searching() {
+                    self.conversation.book.lose_request_place();
+                }
             }
             (Direction::ToClient, StreamEvent::Gap { len, offset, acknowledged, absence, at }) => {
-                let lost = Loss { bytes: len, acknowledged };
-                self.conversation.book.begin_gap(Part::Response, lost, absence);
-                self.responses(Input::gap(len, offset, at));
+                self.conversation.book.begin_gap(Loss { bytes: len, acknowledged });
+                self.responses(Input { absence, ..Input::gap(len, offset, at) });
                 self.conversation.book.end_gap(Part::Response, false);
+                self.conversation.book.reach(offset.saturating_add(len));
                 if self.conversation.responses.is_searching() {
-                    self.conversation.book.lose_place();
+                    self.conversation.book.lose_response_place(offset.saturating_add(len));
                 }
             }
             (direction, StreamEvent::End { at }) => {
@@ -213,8 +219,11 @@ impl<'d> Ear<'_, 'd> {
     }
 
     fn responses(&mut self, mut input: Input<'_>) {
-        let (Parts { requests, responses, book, .. }, mut around) = self.split();
+        let (Parts { requests, responses, book }, mut around) = self.split();
         loop {
+            if responses.is_searching() {
+                book.search_response();
+            }
             if responses.is_idle() || responses.is_searching() {
                 book.at_boundary(input.offset, input.acknowledged);
             }
@@ -281,7 +290,8 @@ impl<'d> Ear<'_, 'd> {
 
 /// Which messages the sender of a stream speaks, by the bytes at the start of a packet.
 fn speaker(bytes: &[u8]) -> Option<Side> {
-    if bytes.starts_with(b"HTTP/1.") {
+    // A request line may end in a packet of its own, which begins like a response as well.
+    if bytes.starts_with(b"HTTP/1.") && bytes.get(8) == Some(&b' ') {
         return Some(Side::Response);
     }
     let bytes = bytes.trim_ascii_start();
@@ -310,6 +320,8 @@ mod tests {
             assert_eq!(speaker(bytes.as_bytes()), expected, "{bytes:?}");
         };
         check("HTTP/1.1 200 OK\r\n", Some(Side::Response));
+        check("HTTP/1.1\r\nHost: a\r\n", None);
+        check("HTTP/1.", None);
         check("GET / HTTP/1.1\r\nHost: a\r\n", Some(Side::Request));
         check("frob /x HTTP/1.0\n", Some(Side::Request));
         check("POST /a-long-target", Some(Side::Request));

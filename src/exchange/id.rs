@@ -45,7 +45,9 @@ impl ExchangeId {
             && text.iter().zip(prefix.bytes()).all(|(a, b)| a.eq_ignore_ascii_case(&b))
     }
 
-    fn letters(self) -> [u8; 16] {
+    /// Its sixteen characters.
+    #[must_use]
+    pub fn letters(self) -> [u8; 16] {
         let mut text = [0; 16];
         let mut rest = self.0;
         for letter in text.iter_mut().rev() {
@@ -64,7 +66,7 @@ fn mix(mut word: u64) -> u64 {
 
 impl fmt::Display for ExchangeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.letters().iter().try_for_each(|&letter| fmt::Write::write_char(f, letter.into()))
+        f.pad(std::str::from_utf8(&self.letters()).unwrap_or_default())
     }
 }
 

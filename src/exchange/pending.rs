@@ -20,6 +20,11 @@ pub struct Pending {
     pub(super) offset: u64,
     /// How much of the response stream the client had received when it sent that byte.
     pub(super) acknowledged: u64,
+    /// Where bytes that may have been requests were lost behind this one; the largest position
+    /// where none were.
+    pub(super) gap_after: u64,
+    /// Whether a response may be that of a request before it which was lost.
+    pub(super) is_doubtful: bool,
     /// What the method says about the response's body.
     pub(super) answering: Answering,
     request: Progress,
@@ -64,6 +69,8 @@ impl Pending {
         self.exchange.facts.index = index;
         self.offset = 0;
         self.acknowledged = 0;
+        self.gap_after = u64::MAX;
+        self.is_doubtful = false;
         self.answering = Answering::Other;
         self.request = Progress::default();
         self.response = Progress::default();
@@ -129,6 +136,12 @@ impl Pending {
         }
     }
 
+    /// Whether its response, of which nothing was seen, may lie before position `end`.
+    pub(super) const fn is_answered_before(&self, end: u64) -> bool {
+        let facts = &self.exchange.facts;
+        facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -156,17 +169,15 @@ impl Pending {
         }
         let facts = &mut self.exchange.facts;
         facts.start = head.begun_at;
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeRequest);
-        }
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
         let text = &mut self.exchange.request;
         keep_head(text, head, policy);
-        if policy.heads == Heads::StartLine {
-            let line_end = memchr::memchr(b'\n', &text.head).map_or(text.head.len(), |at| at + 1);
-            text.head.truncate(line_end);
+        if let (Heads::Brief, Some(host)) = (policy.heads, head.host) {
+            text.head.extend_from_slice(b"Host: ");
+            text.head.extend_from_slice(host);
+            text.head.extend_from_slice(b"\r\n");
         }
     }
 
@@ -176,9 +187,6 @@ impl Pending {
         if facts.request.is_none() {
             facts.start = head.begun_at;
             facts.state = State::Orphan;
-        }
-        if head.found_by_search && facts.index > 0 {
-            facts.anomalies.add(Anomaly::GapBeforeResponse);
         }
         facts.status = status;
         facts.response = Some(message_facts(head));
@@ -259,7 +267,12 @@ impl Pending {
         timing.send_ns = between(begun_at, sent_at);
         timing.receive_ns = between(answered_at, ended_at);
         timing.total_ns = between(begun_at, ended_at);
-        timing.wait_ns = sent_at.and_then(|sent| Some(answered_at?.since(sent)));
+        timing.wait_ns = if facts.anomalies.has(Anomaly::EarlyResponse) {
+            // What the server had not received it did not wait for, wherever the capture stood.
+            sent_at.and(answered_at).map(|_| 0)
+        } else {
+            between(sent_at, answered_at)
+        };
         timing.blocked_ns = timing.wait_ns.map(|wait| {
             let due = about.previous_end.zip(sent_at);
             due.map_or(0, |(previous, sent)| previous.since(sent).min(wait))
@@ -352,7 +365,7 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
     let bytes = match policy.heads {
         Heads::Whole => head.bytes,
-        Heads::StartLine => {
+        Heads::Brief => {
             let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
             head.bytes.get(..end).unwrap_or_default()
         }

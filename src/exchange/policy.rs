@@ -14,8 +14,8 @@ pub struct Policy {
 /// How much of the heads is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heads {
-    /// The request's start line: enough for method, target and route.
-    StartLine,
+    /// The request's start line and its Host field: enough for method, target, host and route.
+    Brief,
     /// Both heads whole.
     Whole,
 }

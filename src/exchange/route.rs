@@ -8,20 +8,36 @@ use crate::limits::ROUTE_BYTES_MAX;
 pub fn write_route(target: &[u8], route: &mut String) {
     route.clear();
     let path = path(target);
-    for (position, segment) in path.split(|&byte| byte == b'/').enumerate() {
+    match std::str::from_utf8(path) {
+        // Without a digit nothing has a variable shape.
+        Ok(text) if !path.iter().any(u8::is_ascii_digit) => push_bounded(text, route),
+        Ok(text) => write_segments(text, route),
+        // Bytes that are not UTF-8 stand as their Latin-1 characters, so that routes are text.
+        Err(_) => {
+            write_segments(&path.iter().map(|&byte| char::from(byte)).collect::<String>(), route)
+        }
+    }
+}
+
+fn write_segments(path: &str, route: &mut String) {
+    for (position, segment) in path.split('/').enumerate() {
         if position > 0 {
             route.push('/');
         }
-        match shape(segment) {
-            Some(shape) => route.push_str(shape),
-            None => push_segment(segment, route),
-        }
+        push_bounded(shape(segment.as_bytes()).unwrap_or(segment), route);
         if route.len() > ROUTE_BYTES_MAX {
-            let cut = (0..=ROUTE_BYTES_MAX).rev().find(|&at| route.is_char_boundary(at));
-            route.truncate(cut.unwrap_or(0));
-            route.push_str("{...}");
             return;
         }
+    }
+}
+
+/// Appends `text`; a route that becomes too long is cut and says so.
+fn push_bounded(text: &str, route: &mut String) {
+    route.push_str(text);
+    if route.len() > ROUTE_BYTES_MAX {
+        let cut = (0..=ROUTE_BYTES_MAX).rev().find(|&at| route.is_char_boundary(at));
+        route.truncate(cut.unwrap_or(0));
+        route.push_str("{...}");
     }
 }
 
@@ -80,14 +96,6 @@ fn is_date(segment: &[u8]) -> bool {
         4 | 7 => *byte == b'-',
         _ => byte.is_ascii_digit(),
     })
-}
-
-/// Bytes that are not UTF-8 are written as their Latin-1 characters, so that routes are text.
-fn push_segment(segment: &[u8], route: &mut String) {
-    match std::str::from_utf8(segment) {
-        Ok(text) => route.push_str(text),
-        Err(_) => route.extend(segment.iter().map(|&byte| char::from(byte))),
-    }
 }
 
 #[cfg(test)]

@@ -101,10 +101,15 @@ fn undo(coding: Coding, bytes: &[u8]) -> (Vec<u8>, Option<String>) {
             }
             (zlib, shortfall)
         }
+        // RFC 7932 ends at windows of 16 MiB and leaves these seven bits unused; the library takes
+        // them for a larger window, of up to 1 GiB.
+        Coding::Brotli if bytes.first().is_some_and(|first| first & 0x7f == 0x11) => {
+            (Vec::new(), Some(broken(coding, &io::ErrorKind::InvalidData.into())))
+        }
         Coding::Brotli => read_capped(coding, brotli_decompressor::Decompressor::new(bytes, 4096)),
         Coding::Zstd => match zstd::stream::read::Decoder::new(bytes) {
             Ok(mut decoder) => {
-                // A frame may ask for a window as large as it likes: RFC 8878 advises 8 MiB.
+                // RFC 9659: a window of at most 8 MiB, in HTTP.
                 match decoder.window_log_max(23) {
                     Ok(()) => read_capped(coding, decoder),
                     Err(error) => (Vec::new(), Some(broken(coding, &error))),
@@ -249,6 +254,20 @@ mod tests {
         }
         let exact = gzip(&zeros[1..]);
         assert_eq!(decode(&head("gzip"), &exact).shortfall, None);
+    }
+
+    #[test]
+    fn windows_are_no_larger_than_http_allows() {
+        // The mark of brotli's large windows, then thirty bits of window.
+        let content = decode(&head("br"), &[0x11, 0x1e]);
+        assert_eq!(content.shortfall.as_deref(), Some("the br coding is broken or cut"));
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+        encoder.window_log(27).expect("a window");
+        encoder.long_distance_matching(true).expect("a parameter");
+        encoder.write_all(&[7; 100]).expect("written");
+        let body = encoder.finish().expect("finished");
+        let content = decode(&head("zstd"), &body);
+        assert_eq!(content.shortfall.as_deref(), Some("the zstd coding is broken or cut"));
     }
 
     proptest! {

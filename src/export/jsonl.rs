@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::json;
 use crate::exchange::{Exchange, Facts, MessageFacts, MessageText, Timing};
-use crate::http::lines;
+use crate::http::lines::{self, RequestLine};
 use crate::query::text;
 
 /// Appends `exchange` as one line of JSON, line end included.
@@ -16,10 +16,11 @@ use crate::query::text;
 pub fn write_exchange(exchange: &Exchange, out: &mut Vec<u8>) {
     let facts = &exchange.facts;
     write_identity(facts, out);
-    write_names(exchange, out);
+    let line = lines::request_line(&exchange.request.head);
+    write_names(exchange, &line, out);
     out.extend_from_slice(b",\"request\":");
     match &facts.request {
-        Some(message) => write_request(message, &exchange.request, out),
+        Some(message) => write_request(message, &line, &exchange.request, out),
         None => out.extend_from_slice(b"null"),
     }
     out.extend_from_slice(b",\"response\":");
@@ -53,15 +54,13 @@ fn write_identity(facts: &Facts, out: &mut Vec<u8>) {
 }
 
 /// Appends host, route and path: what the request names.
-fn write_names(exchange: &Exchange, out: &mut Vec<u8>) {
+fn write_names(exchange: &Exchange, line: &RequestLine<'_>, out: &mut Vec<u8>) {
     if exchange.facts.request.is_none() {
         out.extend_from_slice(b",\"host\":null,\"route\":null,\"path\":null");
         return;
     }
-    let head = exchange.request.head.as_slice();
-    let line = lines::request_line(head);
     out.extend_from_slice(b",\"host\":");
-    match text::host(head) {
+    match text::host(&exchange.request.head) {
         Some(host) => json::string(out, &host),
         None => out.extend_from_slice(b"null"),
     }
@@ -71,15 +70,20 @@ fn write_names(exchange: &Exchange, out: &mut Vec<u8>) {
     json::string(out, text::path(line.target));
 }
 
-fn write_request(facts: &MessageFacts, text: &MessageText, out: &mut Vec<u8>) {
-    let line = lines::request_line(&text.head);
+fn write_request(
+    facts: &MessageFacts,
+    line: &RequestLine<'_>,
+    text: &MessageText,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"{\"method\":");
     json::string(out, line.method);
     out.extend_from_slice(b",\"target\":");
     json::string(out, line.target);
     out.extend_from_slice(b",\"version\":");
     json::string(out, line.version);
-    write_message(facts, text, out);
+    write_lengths(facts, text, out);
+    write_body(text, out);
     out.push(b'}');
 }
 
@@ -101,11 +105,6 @@ fn write_response(facts: &MessageFacts, exchange: &Exchange, out: &mut Vec<u8>) 
     out.push(b']');
     write_body(&exchange.response, out);
     out.push(b'}');
-}
-
-fn write_message(facts: &MessageFacts, text: &MessageText, out: &mut Vec<u8>) {
-    write_lengths(facts, text, out);
-    write_body(text, out);
 }
 
 /// Appends the header fields and the lengths.

@@ -6,11 +6,17 @@ use crate::query::latency::{PERCENTILES, Percentile, Row};
 use crate::segment::Metric;
 use crate::time::Timestamp;
 
-/// Appends one group as one line of JSON, line end included. What is not known is null: the
+/// Appends one group as one line of JSON, line end included.
+pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
+    write_group(keys, metric, row, out);
+    out.push(b'\n');
+}
+
+/// Appends one group as an object. What is not known is null: the
 /// value of a key that the exchanges have not, times where none is complete, the upper end of an
 /// interval that is open.
-pub fn write_row(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{");
+pub fn write_group(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
+    out.push(b'{');
     write_inside(keys, metric, row, out);
 }
 
@@ -28,40 +34,14 @@ pub fn write_interval(
     json::timestamp(out, until);
     out.push(b',');
     write_inside(keys, metric, row, out);
+    out.push(b'\n');
 }
 
 fn write_inside(keys: &Keys, metric: Metric, row: &Row, out: &mut Vec<u8>) {
-    write_values(keys, &row.values, out);
+    write_by(keys, &row.values, out);
     out.extend_from_slice(b",\"metric\":\"");
     out.extend_from_slice(metric.name().as_bytes());
     out.push(b'"');
-    write_counts(row, out);
-    write_percentiles(&row.percentiles, out);
-    out.extend_from_slice(b"}\n");
-}
-
-/// Appends the values of a group: `"by":{..}`.
-pub(super) fn write_values(keys: &Keys, values: &Values, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\"by\":{");
-    for (position, (key, value)) in keys.as_slice().iter().zip(values).enumerate() {
-        if position > 0 {
-            out.push(b',');
-        }
-        json::string(out, key.name().as_bytes());
-        out.push(b':');
-        match value {
-            // A status is a number as it is on an exchange; `{other}` is none.
-            Some(value) if *key == Key::Status && value.iter().all(u8::is_ascii_digit) => {
-                out.extend_from_slice(value);
-            }
-            Some(value) => json::string(out, value),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
-    out.push(b'}');
-}
-
-fn write_counts(row: &Row, out: &mut Vec<u8>) {
     let counts: [(&[u8], u64); 7] = [
         (b",\"count\":", row.count),
         (b",\"errors\":", row.errors),
@@ -84,6 +64,29 @@ fn write_counts(row: &Row, out: &mut Vec<u8>) {
         out.extend_from_slice(key);
         json::optional_number(out, ns);
     }
+    write_percentiles(&row.percentiles, out);
+    out.push(b'}');
+}
+
+/// Appends the member `"by":{..}`: each key with its value, null where there is none.
+pub fn write_by(keys: &Keys, values: &Values, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\"by\":{");
+    for (position, (key, value)) in keys.as_slice().iter().zip(values).enumerate() {
+        if position > 0 {
+            out.push(b',');
+        }
+        json::string(out, key.name().as_bytes());
+        out.push(b':');
+        match value {
+            // A status is a number as it is on an exchange; `{other}` is none.
+            Some(value) if *key == Key::Status && value.iter().all(u8::is_ascii_digit) => {
+                out.extend_from_slice(value);
+            }
+            Some(value) => json::string(out, value),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+    out.push(b'}');
 }
 
 fn write_percentiles(percentiles: &[Percentile; PERCENTILES.len()], out: &mut Vec<u8>) {

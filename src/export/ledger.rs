@@ -1,7 +1,7 @@
 //! The ledger as JSON, with every counter of every identity.
 
 use super::json;
-use crate::ledger::{Ledger, Skip};
+use crate::ledger::{Exchanges, Ledger, Skip};
 
 /// Appends `{"frames":{..},"missed":{..},"bytes":{..},"flows":{..},"exchanges":{..}}`.
 ///
@@ -44,6 +44,12 @@ pub fn write_ledger(ledger: &Ledger, out: &mut Vec<u8>) {
         ],
     );
     out.extend_from_slice(b",\"exchanges\":");
+    write_exchanges(exchanges, out);
+    out.push(b'}');
+}
+
+/// Appends `{"total":..,"complete":..,..}`: exchanges by state.
+pub fn write_exchanges(exchanges: &Exchanges, out: &mut Vec<u8>) {
     object(
         out,
         &[
@@ -55,7 +61,6 @@ pub fn write_ledger(ledger: &Ledger, out: &mut Vec<u8>) {
             ("orphan", exchanges.orphan),
         ],
     );
-    out.push(b'}');
 }
 
 fn object(out: &mut Vec<u8>, entries: &[(&str, u64)]) {

@@ -1,7 +1,7 @@
 //! Where the time is spent, as JSON: a line a group.
 
 use super::json;
-use super::latency::write_values;
+use super::latency::write_by;
 use crate::query::group::Keys;
 use crate::query::phases::{PhaseRow, Slice, Vantage};
 
@@ -9,7 +9,7 @@ use crate::query::phases::{PhaseRow, Slice, Vantage};
 /// median, and of those from the 99th percentile on.
 pub fn write_row(keys: &Keys, row: &PhaseRow, vantage: Option<Vantage>, out: &mut Vec<u8>) {
     out.push(b'{');
-    write_values(keys, &row.values, out);
+    write_by(keys, &row.values, out);
     for (key, value) in
         [(",\"count\":", row.count), (",\"p50_ns\":", row.p50_ns), (",\"p99_ns\":", row.p99_ns)]
     {

@@ -2,7 +2,7 @@
 
 use crate::anomaly::Anomalies;
 use crate::http::Framing;
-use crate::tcp::Data;
+use crate::tcp::{Absence, Data};
 use crate::time::Timestamp;
 
 /// Which messages a stream carries.
@@ -42,7 +42,8 @@ pub enum Ending {
 /// [`MessageParser::advance`](super::MessageParser::advance) takes from its front.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'i> {
-    /// When the packet was captured; of a gap, when it was certain.
+    /// When the packet was captured; of a gap, when it was certain, or when the packet was
+    /// captured whose bytes were cut off.
     pub at: Timestamp,
     /// Stream position of what is left.
     pub offset: u64,
@@ -52,6 +53,8 @@ pub struct Input<'i> {
     pub bytes: &'i [u8],
     /// The bytes of the gap that are left; 0 for data.
     pub gap: u64,
+    /// Why the bytes of the gap are not at hand.
+    pub absence: Absence,
 }
 
 impl<'i> Input<'i> {
@@ -59,13 +62,13 @@ impl<'i> Input<'i> {
     #[must_use]
     pub const fn data(data: Data<'i>) -> Self {
         let Data { at, offset, acknowledged, bytes } = data;
-        Self { at, offset, acknowledged, bytes, gap: 0 }
+        Self { at, offset, acknowledged, bytes, gap: 0, absence: Absence::Missed }
     }
 
     /// `len` bytes that were never captured, from stream position `offset` on.
     #[must_use]
     pub const fn gap(len: u64, offset: u64, at: Timestamp) -> Self {
-        Self { at, offset, acknowledged: 0, bytes: &[], gap: len }
+        Self { at, offset, acknowledged: 0, bytes: &[], gap: len, absence: Absence::Missed }
     }
 
     /// Whether nothing is left.
@@ -186,7 +189,7 @@ pub struct MessageEnd {
 pub enum Ended {
     /// Its last byte was seen.
     Whole,
-    /// The framing says that it ended, but its last byte was in a gap.
+    /// The framing says that it ended, but its last byte was missed, so nobody knows when.
     TailLost,
     /// It was closed, reset, cut or its framing lost before its end.
     Early,

@@ -40,6 +40,14 @@ pub struct Field<'a> {
 pub fn request_line(head: &[u8]) -> RequestLine<'_> {
     let (line, _) = next_line(head);
     let (method, rest) = split_at_blank(line);
+    // The common end of the line, before any search for it.
+    if let Some((target, [b' ', b'H', b'T', b'T', b'P', b'/', version @ ..])) =
+        rest.split_last_chunk::<9>().map(|(target, end)| (target, end.as_slice()))
+        && !target.is_empty()
+        && !version.contains(&b' ')
+    {
+        return RequestLine { method, target: target.trim_ascii(), version };
+    }
     match memchr::memmem::rfind(rest, b" HTTP/") {
         Some(at) => {
             let (target, version) = rest.split_at(at);

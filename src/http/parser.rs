@@ -12,6 +12,7 @@ use crate::http::head::{self, Found, LineEnd, Reading, Trust};
 use crate::http::length::Sender;
 use crate::http::search;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_SKIPPED_BYTES_MAX, METHOD_TOKEN_BYTES_MAX};
+use crate::tcp::Absence;
 use crate::time::Timestamp;
 
 /// Cuts one direction of a connection into messages.
@@ -283,7 +284,7 @@ impl MessageParser {
             return Step::On;
         };
         if input.gap > 0 {
-            let gap = gap_in(self.side);
+            let gap = gap_in(self.side, input.absence);
             return Step::UnfinishedHead([gap].into_iter().collect());
         }
         let known = held.origin.header_bytes;
@@ -396,16 +397,17 @@ impl Message {
     /// In a body: takes what belongs to it.
     fn body<'i>(&mut self, input: &mut Input<'i>, side: Side) -> Step<'i> {
         if input.gap > 0 {
-            self.anomalies.add(gap_in(side));
+            self.anomalies.add(gap_in(side, input.absence));
         }
         match self.place {
             Place::Length(left) => {
                 let (len, event) = self.run(input, left);
-                let is_gap = matches!(event, MessageEvent::BodyGap(_));
+                let is_missed =
+                    matches!(event, MessageEvent::BodyGap(_)) && input.absence == Absence::Missed;
                 self.place = if len < left {
                     Place::Length(left - len)
                 } else {
-                    let ended = if is_gap { Ended::TailLost } else { Ended::Whole };
+                    let ended = if is_missed { Ended::TailLost } else { Ended::Whole };
                     Place::Ending(ended, After::Boundary)
                 };
                 Step::Event(event)
@@ -457,6 +459,9 @@ impl Message {
     fn run<'i>(&mut self, input: &mut Input<'i>, left: u64) -> (u64, MessageEvent<'i>) {
         let (len, event) = if input.gap > 0 {
             let len = self.take_gap(input, left);
+            if input.absence == Absence::Cut {
+                self.at = self.at.max(input.at);
+            }
             (len, MessageEvent::BodyGap(len))
         } else {
             let bytes = input.take(usize::try_from(left).unwrap_or(usize::MAX));
@@ -615,9 +620,10 @@ impl HeldHead {
 }
 
 /// The anomaly of a gap in a message of that side.
-const fn gap_in(side: Side) -> Anomaly {
-    match side {
-        Side::Request => Anomaly::GapInRequest,
-        Side::Response => Anomaly::GapInResponse,
+const fn gap_in(side: Side, absence: Absence) -> Anomaly {
+    match (absence, side) {
+        (Absence::Cut, _) => Anomaly::CutFrames,
+        (Absence::Missed, Side::Request) => Anomaly::GapInRequest,
+        (Absence::Missed, Side::Response) => Anomaly::GapInResponse,
     }
 }

@@ -1,6 +1,7 @@
 //! Reads frames, decodes them, and gives each packet to the worker that owns its flow.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -12,7 +13,7 @@ use crate::packet::{Frame, Packet};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::ports::Ports;
 use crate::pipeline::worker::Worker;
-use crate::source::{Source, SourceError};
+use crate::source::{Reading, Source, SourceError};
 use crate::time::Timestamp;
 
 /// How often flows that are over by time are looked for, in nanoseconds of packet time.
@@ -20,9 +21,6 @@ const TICK_NS: u64 = 1_000_000_000;
 
 /// Batches on their way to one worker; enough to ride out a block's compression.
 const BATCHES_MAX: usize = 16;
-
-/// Between how many frames the watch is brought up to date.
-const WATCH_FRAMES: u64 = 1024;
 
 /// What is captured and what is kept.
 #[derive(Clone, Debug, Default)]
@@ -39,12 +37,52 @@ pub type FrameFilter<'f> = &'f dyn Fn(&Frame<'_>) -> bool;
 /// How a run is watched and stopped from outside.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// Set to stop the run: what is under way is ended as at the end of a capture.
+    /// Set to stop the run: what is under way is ended as at the end of a capture. Frames that
+    /// an interface captured before are still read; a file is left where it is.
     pub stop: AtomicBool,
     /// Frames seen so far.
     pub frames: AtomicU64,
     /// Captured bytes seen so far.
     pub bytes: AtomicU64,
+    /// Frames seen so far that carried a packet which was given to its flow.
+    pub packets: AtomicU64,
+    /// Frames that the kernel had no room for, as of the last second.
+    pub missed_by_kernel: AtomicU64,
+    /// Frames that interfaces or their drivers dropped, as of the last second.
+    pub missed_by_interface: AtomicU64,
+    /// Exchanges that were measured and could not be kept: the disk was full.
+    pub unkept: AtomicU64,
+    /// The accounts as of the last second: the first is that of the frames, then one a worker.
+    accounts: Mutex<Vec<Ledger>>,
+}
+
+impl Watch {
+    /// Where everything went so far, as of the last second of packet time. Flows that are open
+    /// count as live, and bytes that are held in wait for others are in no account yet: those
+    /// that are told balance.
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        let mut sum = Ledger::default();
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().for_each(|account| sum += account);
+        drop(accounts);
+        let settled = sum.settled();
+        let live = sum.flows.opened.saturating_sub(settled.flows.opened);
+        let mut ledger = Ledger { bytes: settled.bytes, ..sum };
+        ledger.flows.live = live;
+        ledger
+    }
+
+    /// Replaces one of the accounts.
+    fn account(&self, number: usize, account: &Ledger) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() <= number {
+            accounts.resize_with(number + 1, Ledger::default);
+        }
+        if let Some(place) = accounts.get_mut(number) {
+            place.clone_from(account);
+        }
+    }
 }
 
 /// Takes the exchanges of one worker.
@@ -107,8 +145,10 @@ pub fn run<S: Source, O: Output>(
         }
         Order::Tick(now) => {
             worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+            watch.account(1, &worker.account());
             output.tick(now);
         }
+        Order::Flush => {}
     });
     let mut ledger = worker.finish(end, &mut |exchange: &Exchange| output.exchange(exchange));
     intake.account(source, &mut ledger);
@@ -119,6 +159,8 @@ pub fn run<S: Source, O: Output>(
 enum Order<'p> {
     Packet(&'p Packet<'p>),
     Tick(Timestamp),
+    /// Nothing is coming: what is held back for company goes on.
+    Flush,
 }
 
 /// What a worker's thread receives.
@@ -135,8 +177,13 @@ struct Intake<'r> {
     watch: &'r Watch,
     decoder: Decoder,
     ledger: Ledger,
+    bytes: u64,
     span: Option<(Timestamp, Timestamp)>,
+    /// How far time has come: to the latest frame, or beyond it where the source says so.
+    now: Timestamp,
     tick_at: Timestamp,
+    /// Whether a tick was given since the source was last asked for what it lost.
+    has_ticked: bool,
 }
 
 impl<'r> Intake<'r> {
@@ -147,8 +194,11 @@ impl<'r> Intake<'r> {
             watch,
             decoder: Decoder::new(),
             ledger: Ledger::default(),
+            bytes: 0,
             span: None,
+            now: Timestamp::MIN,
             tick_at: Timestamp::MIN,
+            has_ticked: false,
         }
     }
 
@@ -159,46 +209,63 @@ impl<'r> Intake<'r> {
         hand_on: &mut impl FnMut(Order<'_>),
     ) -> (Vec<SourceError>, Timestamp) {
         let mut errors = Vec::new();
-        let mut bytes = 0;
+        let mut is_stopping = false;
         loop {
-            if self.ledger.frames.seen.is_multiple_of(WATCH_FRAMES) && self.look(bytes) {
+            match source.read(&mut |frame| self.take(frame, hand_on)) {
+                Ok(Reading::More) => {}
+                Ok(Reading::Idle(through)) => {
+                    hand_on(Order::Flush);
+                    self.advance(through, hand_on);
+                }
+                Ok(Reading::End) => break,
+                Err(error) => errors.push(error),
+            }
+            if std::mem::take(&mut self.has_ticked) {
+                self.look_for_loss(source);
+            }
+            if self.look() && !std::mem::replace(&mut is_stopping, true) && !source.stop() {
                 break;
             }
-            let frame = match source.next_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
-            bytes += frame.bytes.len() as u64;
-            self.ledger.frames.seen += 1;
-            self.advance(frame.at, hand_on);
-            self.frame(&frame, hand_on);
         }
-        self.look(bytes);
-        let end = self.span.map_or(Timestamp::default(), |(_, latest)| latest);
+        self.look();
+        let end = if self.now == Timestamp::MIN { Timestamp::default() } else { self.now };
         (errors, end)
     }
 
     /// Brings the watch up to date; whether the run is to stop.
-    fn look(&self, bytes: u64) -> bool {
+    fn look(&self) -> bool {
         self.watch.frames.store(self.ledger.frames.seen, Ordering::Relaxed);
-        self.watch.bytes.store(bytes, Ordering::Relaxed);
+        self.watch.packets.store(self.ledger.frames.packets, Ordering::Relaxed);
+        self.watch.bytes.store(self.bytes, Ordering::Relaxed);
         self.watch.stop.load(Ordering::Relaxed)
     }
 
-    /// Moves packet time on, and ticks where a second of it has passed.
+    #[inline]
+    fn take(&mut self, frame: &Frame<'_>, hand_on: &mut impl FnMut(Order<'_>)) {
+        self.bytes += frame.bytes.len() as u64;
+        self.ledger.frames.seen += 1;
+        let (earliest, latest) = self.span.get_or_insert((frame.at, frame.at));
+        *earliest = frame.at.min(*earliest);
+        *latest = frame.at.max(*latest);
+        self.advance(frame.at, hand_on);
+        self.frame(frame, hand_on);
+    }
+
+    fn look_for_loss<S: Source>(&self, source: &mut S) {
+        let missed = source.missed();
+        self.watch.missed_by_kernel.store(missed.kernel, Ordering::Relaxed);
+        self.watch.missed_by_interface.store(missed.interface, Ordering::Relaxed);
+        self.watch.account(0, &Ledger { missed, ..self.ledger.clone() });
+    }
+
+    /// Moves time on, never back, and ticks where a second of it has passed.
     #[inline]
     fn advance(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
-        let (earliest, latest) = self.span.get_or_insert((at, at));
-        *earliest = at.min(*earliest);
-        *latest = at.max(*latest);
-        let latest = *latest;
-        if latest >= self.tick_at {
-            self.tick_at = latest.plus(TICK_NS);
-            hand_on(Order::Tick(latest));
+        self.now = at.max(self.now);
+        if self.now >= self.tick_at {
+            self.tick_at = self.now.plus(TICK_NS);
+            self.has_ticked = true;
+            hand_on(Order::Tick(self.now));
         }
     }
 
@@ -270,16 +337,17 @@ fn run_threads<S: Source, O: Output>(
     mut intake: Intake<'_>,
     outputs: Vec<O>,
 ) -> Result<Outcome<O>, PipelineError> {
-    let policy = intake.options.policy;
+    let (policy, watch) = (intake.options.policy, intake.watch);
     let workers = outputs.len();
     std::thread::scope(|scope| {
         let mut queues = Vec::with_capacity(workers);
         let mut threads = Vec::with_capacity(workers);
-        for output in outputs {
+        for (number, output) in outputs.into_iter().enumerate() {
             let (deliveries, inbox) = bounded(BATCHES_MAX);
             let (give_back, returned) = bounded(BATCHES_MAX);
             queues.push(Queue { batch: Batch::default(), deliveries, returned });
-            threads.push(scope.spawn(move || work(policy, output, &inbox, &give_back)));
+            let report = move |account: &Ledger| watch.account(number + 1, account);
+            threads.push(scope.spawn(move || work(policy, output, (&inbox, &give_back), &report)));
         }
         let (errors, end) = intake.read(source, &mut |order| match order {
             Order::Packet(packet) => {
@@ -294,6 +362,7 @@ fn run_threads<S: Source, O: Output>(
                     queue.send(Delivery::Tick(now));
                 }
             }
+            Order::Flush => queues.iter_mut().for_each(Queue::flush),
         });
         for queue in &mut queues {
             queue.flush();
@@ -316,8 +385,8 @@ fn run_threads<S: Source, O: Output>(
 fn work<O: Output>(
     policy: Policy,
     mut output: O,
-    inbox: &Receiver<Delivery>,
-    give_back: &Sender<Batch>,
+    (inbox, give_back): (&Receiver<Delivery>, &Sender<Batch>),
+    report: &dyn Fn(&Ledger),
 ) -> (O, Ledger) {
     let mut worker = Worker::new(policy);
     let mut end = Timestamp::default();
@@ -332,6 +401,7 @@ fn work<O: Output>(
             }
             Delivery::Tick(now) => {
                 worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
+                report(&worker.account());
                 output.tick(now);
             }
             Delivery::End(at) => end = at,

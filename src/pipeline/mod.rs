@@ -10,8 +10,12 @@ mod batch;
 mod dispatcher;
 mod ports;
 mod recorder;
+mod service;
+mod shelf;
 mod worker;
 
 pub use dispatcher::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};
 pub use ports::{Ports, PortsError};
 pub use recorder::{BlockOutput, Recorded, Recorder, Recording};
+pub use service::{RecorderNotice, Service};
+pub use shelf::Keep;

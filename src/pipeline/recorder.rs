@@ -8,7 +8,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::exchange::Exchange;
 use crate::ledger::Ledger;
 use crate::pipeline::dispatcher::Output;
+use crate::pipeline::service::{Keeper, Service};
 use crate::segment::{About, BlockBuilder, EncodedBlock, SegmentError, SegmentWriter};
+use crate::time::Timestamp;
 
 /// Blocks on their way to the recorder: about a megabyte each.
 const BLOCKS_MAX: usize = 4;
@@ -43,15 +45,34 @@ pub struct Recorded {
 /// The recorder's thread, and the way to it.
 #[derive(Debug)]
 pub struct Recorder {
-    blocks: Sender<EncodedBlock>,
+    blocks: Sender<Delivery>,
     thread: JoinHandle<Result<Open, SegmentError>>,
+    pace: Pace,
+}
+
+/// What the recorder receives.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most are blocks, and a queue holds but a few")]
+enum Delivery {
+    Block(EncodedBlock),
+    Tick(Timestamp),
+}
+
+/// When blocks are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// When they are full.
+    Full,
+    /// Once a second of packet time as well, so that readers see what was recorded.
+    Ticks,
 }
 
 /// Encodes the exchanges of one worker into blocks and sends them to the recorder.
 #[derive(Debug)]
 pub struct BlockOutput {
     builder: BlockBuilder,
-    blocks: Sender<EncodedBlock>,
+    blocks: Sender<Delivery>,
+    pace: Pace,
     /// Whether the recorder is gone: it failed, and says why at the end.
     is_cut_off: bool,
 }
@@ -64,11 +85,33 @@ impl Recorder {
     ///
     /// Where the thread cannot be started.
     pub fn start(recording: Recording) -> std::io::Result<Self> {
+        Self::spawn(Open::new(recording, None), Pace::Full)
+    }
+
+    /// Starts the recorder as a service: blocks are closed every second, each segment carries the
+    /// account of its time, old segments are deleted, and a full disk is waited for. The first
+    /// segment is created at once, so that a directory that cannot be written to is told here.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be read or written, or the thread cannot be started.
+    pub fn serve(recording: Recording, service: Service) -> Result<Self, SegmentError> {
+        let keeper = Keeper::new(service, &recording.dir)?;
+        let dir = recording.dir.clone();
+        let open = Open::begin(recording, keeper)?;
+        Self::spawn(open, Pace::Ticks).map_err(|source| SegmentError::Io {
+            doing: "start a thread for",
+            path: dir,
+            source,
+        })
+    }
+
+    fn spawn(open: Open, pace: Pace) -> std::io::Result<Self> {
         let (blocks, inbox) = bounded(BLOCKS_MAX);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || record(recording, &inbox))?;
-        Ok(Self { blocks, thread })
+            .spawn(move || open.record(&inbox))?;
+        Ok(Self { blocks, thread, pace })
     }
 
     /// An output for one worker.
@@ -77,6 +120,7 @@ impl Recorder {
         BlockOutput {
             builder: BlockBuilder::new(LEVEL),
             blocks: self.blocks.clone(),
+            pace: self.pace,
             is_cut_off: false,
         }
     }
@@ -88,7 +132,7 @@ impl Recorder {
     /// [`SegmentError`] where something could not be written; whole blocks that were, can be
     /// repaired.
     pub fn seal(self, ledger: &Ledger) -> Result<Recorded, SegmentError> {
-        let Self { blocks, thread } = self;
+        let Self { blocks, thread, .. } = self;
         drop(blocks);
         let open = match thread.join() {
             Ok(open) => open?,
@@ -108,12 +152,20 @@ impl Output for BlockOutput {
             self.send();
         }
     }
+
+    fn tick(&mut self, now: Timestamp) {
+        if self.pace == Pace::Ticks && !self.is_cut_off {
+            self.send();
+            self.is_cut_off |= self.blocks.send(Delivery::Tick(now)).is_err();
+        }
+    }
 }
 
 impl BlockOutput {
     fn send(&mut self) {
         if !self.builder.is_empty() {
-            self.is_cut_off = self.blocks.send(self.builder.finish()).is_err();
+            let block = self.builder.finish();
+            self.is_cut_off = self.blocks.send(Delivery::Block(block)).is_err();
         }
     }
 
@@ -129,29 +181,113 @@ impl BlockOutput {
 #[derive(Debug)]
 struct Open {
     recording: Recording,
-    writer: Option<(SegmentWriter, crate::time::Timestamp)>,
+    writer: Option<(SegmentWriter, Timestamp)>,
     recorded: Recorded,
-}
-
-fn record(recording: Recording, inbox: &Receiver<EncodedBlock>) -> Result<Open, SegmentError> {
-    let mut open = Open { recording, writer: None, recorded: Recorded::default() };
-    for block in inbox {
-        open.append(&block)?;
-    }
-    Ok(open)
+    /// What a service does beyond writing.
+    keeper: Option<Keeper>,
 }
 
 impl Open {
+    fn new(recording: Recording, keeper: Option<Keeper>) -> Self {
+        Self { recording, writer: None, recorded: Recorded::default(), keeper }
+    }
+
+    /// A service with its first segment.
+    fn begin(mut recording: Recording, keeper: Keeper) -> Result<Self, SegmentError> {
+        let limit = keeper.segment_bytes_max();
+        recording.rotate_bytes = recording.rotate_bytes.min(limit);
+        let started_at = recording.about.started_at;
+        let mut open = Self::new(recording, Some(keeper));
+        if let Some(keeper) = &mut open.keeper {
+            keeper.make_room(SegmentWriter::reserved_by_first(&EncodedBlock::default()));
+            keeper.forget(started_at);
+        }
+        let writer = open.create(started_at)?;
+        open.writer = Some((writer, started_at));
+        Ok(open)
+    }
+
+    fn record(mut self, inbox: &Receiver<Delivery>) -> Result<Self, SegmentError> {
+        for delivery in inbox {
+            match delivery {
+                Delivery::Block(block) => self.take(&block)?,
+                Delivery::Tick(now) => self.tick(now),
+            }
+        }
+        Ok(self)
+    }
+
+    /// Takes a block. Nothing that goes wrong ends a service.
+    fn take(&mut self, block: &EncodedBlock) -> Result<(), SegmentError> {
+        let exchanges = block.len() as u64;
+        if let Some(keeper) = self.keeper.as_mut().filter(|keeper| keeper.is_stopped()) {
+            keeper.lose(exchanges);
+            return Ok(());
+        }
+        let Err(error) = self.append(block) else { return Ok(()) };
+        let Some(keeper) = &mut self.keeper else { return Err(error) };
+        keeper.stop(&error);
+        keeper.lose(exchanges);
+        // What is there is sealed while the room that was reserved for that is still there. Where
+        // it is not, the unsealed file stays and is sealed later.
+        let _ = self.rotate();
+        Ok(())
+    }
+
+    /// Does what is due by time: rotation, deletion of what is old, a new attempt to write.
+    fn tick(&mut self, now: Timestamp) {
+        let Self { recording, writer, keeper: Some(keeper), .. } = self else { return };
+        keeper.forget(now);
+        if keeper.is_stopped() {
+            if keeper.has_room(&recording.dir) {
+                self.try_again(now);
+            }
+            return;
+        }
+        let is_asked = keeper.is_rotation_asked();
+        let is_due = |(writer, started_at): &(SegmentWriter, Timestamp)| {
+            writer.exchanges() > 0 && (is_asked || now.since(*started_at) > recording.rotate_ns)
+        };
+        if writer.as_ref().is_some_and(is_due)
+            && let Err(error) = self.rotate()
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper.stop(&error);
+        }
+    }
+
+    fn try_again(&mut self, now: Timestamp) {
+        if let Ok(writer) = self.create(now) {
+            self.writer = Some((writer, now));
+            if let Some(keeper) = &mut self.keeper {
+                keeper.resume(&self.recording.dir);
+            }
+        }
+    }
+
+    /// Seals the segment that is being written; the next is created when there is something for
+    /// it.
+    fn rotate(&mut self) -> Result<(), SegmentError> {
+        let Some((writer, _)) = self.writer.take() else { return Ok(()) };
+        // Without a service, the account of the run is known at its end, and stands in the last
+        // segment.
+        let account = self
+            .keeper
+            .as_ref()
+            .map_or_else(Ledger::default, |keeper| keeper.account(writer.summary().exchanges()));
+        self.seal_one(writer, &account)
+    }
+
     fn append(&mut self, block: &EncodedBlock) -> Result<(), SegmentError> {
         let first_start = block.info().first_start;
         if let Some((writer, started_at)) = &self.writer
+            && writer.exchanges() > 0
             && (writer.bytes().saturating_add(block.bytes()) > self.recording.rotate_bytes
                 || block.info().last_start.since(*started_at) > self.recording.rotate_ns)
-            && let Some((writer, _)) = self.writer.take()
         {
-            // The account of the run is known at its end, and stands in the last segment.
-            self.seal_one(writer, &Ledger::default())?;
+            self.rotate()?;
         }
+        self.keep_within_budget(block)?;
         if self.writer.is_none() {
             self.writer = Some((self.create(first_start)?, first_start));
         }
@@ -161,25 +297,52 @@ impl Open {
         Ok(())
     }
 
-    fn create(&self, started_at: crate::time::Timestamp) -> Result<SegmentWriter, SegmentError> {
+    /// Deletes old segments until there is room for the block, within what may be kept.
+    fn keep_within_budget(&mut self, block: &EncodedBlock) -> Result<(), SegmentError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let by_first = SegmentWriter::reserved_by_first(block);
+        let bytes = match &self.writer {
+            Some((writer, _)) => writer.reserved_with(block),
+            None => by_first,
+        };
+        if keeper.make_room(bytes) {
+            return Ok(());
+        }
+        self.rotate()?;
+        if self.keeper.as_mut().is_none_or(|keeper| keeper.make_room(by_first)) {
+            return Ok(());
+        }
+        Err(SegmentError::Full { path: self.recording.dir.clone(), bytes: block.bytes() })
+    }
+
+    fn create(&self, started_at: Timestamp) -> Result<SegmentWriter, SegmentError> {
         let about = About { started_at, ..self.recording.about.clone() };
         SegmentWriter::create(&self.recording.dir, &about)
     }
 
     fn seal_one(&mut self, writer: SegmentWriter, ledger: &Ledger) -> Result<(), SegmentError> {
-        self.recorded.exchanges += writer.exchanges();
+        let exchanges = writer.exchanges();
         let path = writer.seal(ledger)?;
+        self.recorded.exchanges += exchanges;
         self.recorded.bytes += file_bytes(&path);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.sealed(path.clone(), ledger);
+        }
         self.recorded.segments.push(path);
         Ok(())
     }
 
     fn seal(mut self, ledger: &Ledger) -> Result<Recorded, SegmentError> {
+        let ledger =
+            self.keeper.as_ref().map_or_else(|| ledger.clone(), |keeper| keeper.rest(ledger));
         let writer = match self.writer.take() {
             Some((writer, _)) => writer,
-            None => self.create(self.recording.about.started_at)?,
+            None => {
+                self.keep_within_budget(&EncodedBlock::default())?;
+                self.create(self.recording.about.started_at)?
+            }
         };
-        self.seal_one(writer, ledger)?;
+        self.seal_one(writer, &ledger)?;
         Ok(self.recorded)
     }
 }

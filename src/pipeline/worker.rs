@@ -95,6 +95,14 @@ impl Worker {
         }
     }
 
+    /// Where everything went so far.
+    #[must_use]
+    pub(super) fn account(&self) -> Ledger {
+        let mut ledger = self.common.ledger.clone();
+        ledger += &Ledger { bytes: self.common.bytes.clone(), ..Ledger::default() };
+        ledger
+    }
+
     /// Ends every flow, because the capture has ended at `now`, and gives the account.
     #[must_use]
     pub(super) fn finish(mut self, now: Timestamp, emit: Emit<'_>) -> Ledger {
@@ -106,10 +114,7 @@ impl Worker {
                 shard.end_flow((&key, flow), Farewell::CaptureEnded, now, &mut hand);
             }
         }
-        let mut ledger = self.common.ledger;
-        let bytes = Ledger { bytes: self.common.bytes, ..Ledger::default() };
-        ledger += &bytes;
-        ledger
+        self.account()
     }
 }
 
@@ -138,6 +143,19 @@ impl Flow {
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         let mut ear = ear(key, connection, conversation, &mut desk);
         work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
+    }
+
+    /// Gives the connection its next packet.
+    #[inline]
+    fn push(
+        &mut self,
+        key: &FlowKey,
+        side: Peer,
+        packet: &Packet<'_>,
+        (held_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
+    ) -> Verdict {
+        self.connection.meet(side, packet);
+        self.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out))
     }
 
     /// Hands on whatever is held of its streams.
@@ -182,8 +200,7 @@ impl Shard {
         let Some(id) = self.flow(key, packet, hand) else { return };
         let Self { table, held_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
-        let verdict =
-            flow.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+        let verdict = flow.push(key, side, packet, (held_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
@@ -239,8 +256,7 @@ impl Shard {
             }
             *flow = Flow::new(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
-            verdict = flow
-                .with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out));
+            verdict = flow.push(key, side, packet, (held_bytes, hand));
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
             flow.flush(key, held_bytes, hand);

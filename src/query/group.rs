@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use crate::exchange::Facts;
+use crate::exchange::{Exchange, Facts};
 use crate::http::lines;
 use crate::limits::METHOD_BYTES_MAX;
 use crate::query::filter::nearest;
-use crate::query::text::{self, Text};
+use crate::query::text::{self, ExchangeText, Text};
 use crate::segment::GroupKey;
 
 /// One key of a grouping.
@@ -269,6 +269,17 @@ impl Keys {
             .any(|key| matches!(key, Key::Path | Key::RequestHeader(_) | Key::ResponseHeader(_)))
     }
 
+    /// The values of one exchange, in the order of the keys.
+    #[must_use]
+    pub fn of(&self, exchange: &Exchange) -> Values {
+        let mut text = ExchangeText::new(exchange);
+        let value = |key: &Key| {
+            let mut value = Vec::new();
+            key.write(&exchange.facts, &mut text, &mut value).then_some(value)
+        };
+        self.0.iter().map(value).collect()
+    }
+
     /// The values of one exchange, encoded into `out` (emptied first): equal values give equal
     /// bytes. [`Keys::values`] reads them back.
     pub(crate) fn encode(&self, facts: &Facts, text: &mut dyn Text, out: &mut Vec<u8>) {
@@ -309,9 +320,8 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{ConnectionKey, Exchange, MessageFacts, State};
+    use crate::exchange::{ConnectionKey, MessageFacts, State};
     use crate::packet::Endpoint;
-    use crate::query::text::ExchangeText;
     use crate::time::Timestamp;
 
     fn sample() -> Exchange {
@@ -339,6 +349,7 @@ mod tests {
         let keys = Keys::parse(keys).expect("keys");
         let mut encoded = Vec::new();
         keys.encode(&exchange.facts, &mut ExchangeText::new(exchange), &mut encoded);
+        assert_eq!(Keys::values(&encoded), keys.of(exchange));
         let text = |value: Vec<u8>| value.iter().map(|&byte| char::from(byte)).collect();
         Keys::values(&encoded).into_iter().map(|value| value.map(text)).collect()
     }

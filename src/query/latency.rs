@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::exchange::{Exchange, Facts, State};
+use crate::http::lines;
 use crate::limits::GROUPS_MAX;
 use crate::query::confidence::Sample;
 use crate::query::group::{Key, Keys, Values};
@@ -93,7 +94,12 @@ impl Latency {
 
     /// Adds one exchange.
     pub fn record(&mut self, exchange: &Exchange) {
-        self.record_facts(&exchange.facts, &mut ExchangeText::new(exchange));
+        if self.takes_summaries() {
+            let method = lines::request_line(&exchange.request.head).method;
+            self.summary.record_metric(&exchange.facts, method, &exchange.route, self.metric);
+        } else {
+            self.record_facts(&exchange.facts, &mut ExchangeText::new(exchange));
+        }
     }
 
     /// Adds one exchange by its numbers and its text.
@@ -102,7 +108,7 @@ impl Latency {
             // Through a summary also here, so that a capture read on the spot gives the answer
             // that its segments give, even where there are more groups than are kept.
             let method = text.method().to_vec();
-            self.summary.record_facts(facts, &method, text.route());
+            self.summary.record_metric(facts, &method, text.route(), self.metric);
         } else {
             self.keys.encode(facts, text, &mut self.encoded);
             self.groups.place(&self.encoded).record(facts, self.metric);

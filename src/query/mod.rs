@@ -1,5 +1,6 @@
 //! Questions asked of a store of segments, or of a capture read on the spot.
 
+pub mod compare;
 pub mod confidence;
 pub mod filter;
 pub mod group;

@@ -142,13 +142,47 @@ pub fn scan(
     Ok(scanned)
 }
 
+/// How far a segment that is being written was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Blocks that were read.
+    pub blocks: usize,
+    /// Whether it was sealed: nothing more comes.
+    pub is_whole: bool,
+}
+
+/// Calls `visit` with every exchange that the question is about in the blocks that were appended
+/// to a segment since `progress`, and moves that on. Returns the damage that was passed over.
+pub fn further(
+    segment: &Segment,
+    question: &Question,
+    progress: &mut Progress,
+    visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
+) -> Vec<SegmentError> {
+    let mut scanned = Scanned::default();
+    let _ = scan_blocks(segment, progress.blocks, question, &mut scanned, visit);
+    *progress = Progress { blocks: segment.blocks().len(), is_whole: segment.is_sealed() };
+    scanned.damaged
+}
+
 fn scan_segment(
     segment: &Segment,
     question: &Question,
     scanned: &mut Scanned,
     visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    for (number, info) in segment.blocks().iter().enumerate() {
+    scan_blocks(segment, 0, question, scanned, visit)
+}
+
+/// Scans the blocks from the `first` on.
+fn scan_blocks(
+    segment: &Segment,
+    first: usize,
+    question: &Question,
+    scanned: &mut Scanned,
+    visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    for (number, info) in segment.blocks().iter().enumerate().skip(first) {
         if !question.span.reaches(info.first_start, info.last_start)
             || !question.filter.could_match(info)
         {
@@ -300,6 +334,10 @@ pub fn sorted(
             if flow.is_break() {
                 return Ok(scanned);
             }
+        }
+        // What is listed whole is not asked for again.
+        if rows.is_empty() {
+            cache.held.remove(&(cursor.segment, cursor.number));
         }
     }
     Ok(scanned)

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::ledger::{Ledger, Skip};
+use crate::ledger::{Exchanges, Ledger, Skip};
 use crate::report::style::{Role, Style};
 use crate::report::units::{count, size};
 
 /// The account as one paragraph a kind, and whether it balances.
 #[must_use]
 pub fn ledger(ledger: &Ledger, style: Style) -> String {
-    let Ledger { flows, exchanges, .. } = ledger;
+    let flows = &ledger.flows;
     let mut out = String::new();
     frames(&mut out, ledger, style);
     bytes(&mut out, ledger, style);
@@ -25,10 +25,17 @@ pub fn ledger(ledger: &Ledger, style: Style) -> String {
             (flows.live, "live"),
         ],
     );
+    exchanges(&mut out, style, "exchanges", &ledger.exchanges);
+    balance(&mut out, ledger, style);
+    out
+}
+
+/// Appends a line of exchanges by state.
+pub fn exchanges(out: &mut String, style: Style, name: &str, exchanges: &Exchanges) {
     line(
-        &mut out,
+        out,
         style,
-        "exchanges",
+        name,
         &[
             (exchanges.total, "in all ="),
             (exchanges.complete, "complete +"),
@@ -38,8 +45,6 @@ pub fn ledger(ledger: &Ledger, style: Style) -> String {
             (exchanges.orphan, "orphan"),
         ],
     );
-    balance(&mut out, ledger, style);
-    out
 }
 
 fn frames(out: &mut String, ledger: &Ledger, style: Style) {

@@ -3,79 +3,200 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
-use crate::query::text;
+use crate::query::group::Keys;
+use crate::query::{Metric, text};
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
 
-/// Least columns that the request keeps, however narrow the terminal is.
+/// Below this width the date is left out: times of day tell most listings' lines apart.
+const DATE_FROM_WIDTH: usize = 100;
+
+/// Least columns that the request keeps where what was odd follows it.
 const REQUEST_COLUMNS_MIN: usize = 20;
 
-/// Appends one line: when it began, the beginning of its id (enough for `weir show`), status,
-/// total, client, request, and what was odd. Cut to `width` columns; whole where that is `None`.
-pub fn line(exchange: &Exchange, width: Option<usize>, style: Style, out: &mut String) {
+/// What was odd is left out where it has less room than this.
+const TAIL_COLUMNS_MIN: usize = 6;
+
+/// Columns that the value of a key takes at least.
+const VALUE_COLUMNS_MIN: usize = 12;
+
+/// Columns that the value of a key takes at most, where lines are cut.
+const VALUE_COLUMNS_MAX: usize = 32;
+
+/// How lines are laid out.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Keys whose values stand before the line.
+    pub keys: Keys,
+    /// The time that is shown.
+    pub metric: Metric,
+    /// Columns that a line may take; `None`: any.
+    pub width: Option<usize>,
+    /// Whether in colour.
+    pub style: Style,
+}
+
+impl Layout {
+    /// No keys, and the total.
+    #[must_use]
+    pub const fn new(width: Option<usize>, style: Style) -> Self {
+        Self { keys: Keys::none(), metric: Metric::Total, width, style }
+    }
+
+    /// The values of the keys, each in its column.
+    fn values(&self, exchange: &Exchange) -> String {
+        let mut columns = String::new();
+        for value in self.keys.of(exchange) {
+            let mut value = value.map_or_else(|| "-".to_owned(), |v| escaped(&v).to_string());
+            if self.width.is_some() {
+                value = cut(&value, VALUE_COLUMNS_MAX);
+            }
+            columns.push_str(&format!("{value:<VALUE_COLUMNS_MIN$} "));
+        }
+        columns
+    }
+}
+
+/// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
+/// `weir show`), status, time, client, request, and what was odd.
+pub fn line(exchange: &Exchange, layout: &Layout, out: &mut String) {
+    let Layout { keys, metric, width, style } = layout;
     let facts = &exchange.facts;
-    let start = facts.start.to_string();
-    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`.
-    let start = start.get(5..23).unwrap_or_default().replace('T', " ");
-    let id: String = facts.id().to_string().chars().take(8).collect();
-    let status = match facts.status {
-        0 => "  -".to_owned(),
-        status => status.to_string(),
-    };
+    let mut values_columns = 0;
+    if !keys.as_slice().is_empty() {
+        let values = layout.values(exchange);
+        values_columns = values.chars().count();
+        out.push_str(&values);
+    }
+    // Month to millisecond of `2026-11-21T06:34:25.123456789Z`, then eight letters of the id.
+    let at = facts.start.rfc3339();
+    let mut before = String::with_capacity(32);
+    if width.is_none_or(|width| width >= DATE_FROM_WIDTH) {
+        before.push_str(at.as_str().get(5..10).unwrap_or_default());
+        before.push(' ');
+    }
+    before.push_str(at.as_str().get(11..23).unwrap_or_default());
+    before.push(' ');
+    before.extend(facts.id().letters().iter().take(8).map(|&letter| char::from(letter)));
+    before.push(' ');
+    paint(*style, Role::Faint, &before, out);
+    let mut status = String::with_capacity(3);
+    match facts.status {
+        0 => status.push_str("  -"),
+        code => units::push_number(code.into(), &mut status),
+    }
     let status_role = match facts.class() {
         5 => Role::Bad,
         2 => Role::Good,
         4 => Role::Odd,
         _ => Role::Faint,
     };
-    let client = facts.connection.client.ip().to_string();
-    let before = format!("{start:18} {id:8} ");
-    let between = format!(" {:>8} {client:<12} ", total(facts));
-    let tail = tail(facts);
-    let taken = before.len() + status.len() + between.chars().count();
-    let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
-    let mut request = request(exchange);
-    if let Some(width) = width {
-        let room = width.saturating_sub(taken + tail_columns).max(REQUEST_COLUMNS_MIN);
-        request = cut(&request, room);
+    paint(*style, status_role, &status, out);
+    out.push(' ');
+    let time_at = out.len();
+    push_time(facts, *metric, out);
+    let time_columns = out.len() - time_at;
+    out.insert_str(time_at, "        ".get(time_columns..).unwrap_or_default());
+    out.push(' ');
+    let client_at = out.len();
+    push_address(facts, out);
+    let taken = out.len() - client_at;
+    out.push_str("            ".get(taken.min(12)..).unwrap_or_default());
+    out.push(' ');
+    let mut tail = tail(facts);
+    match *width {
+        None => push_request(exchange, out),
+        Some(width) => {
+            let mut request = String::new();
+            push_request(exchange, &mut request);
+            let before = values_columns
+                + before.len()
+                + status.len()
+                + time_columns.max(8)
+                + taken.max(12)
+                + 3;
+            let room = width.saturating_sub(before);
+            let kept = request.chars().count().min(REQUEST_COLUMNS_MIN);
+            let tail_room = room.saturating_sub(kept + 1);
+            tail = if tail_room < TAIL_COLUMNS_MIN { String::new() } else { cut(&tail, tail_room) };
+            let tail_columns = if tail.is_empty() { 0 } else { tail.chars().count() + 1 };
+            out.push_str(&cut(&request, room.saturating_sub(tail_columns)));
+        }
     }
-    out.push_str(&style.paint(Role::Faint, before).to_string());
-    out.push_str(&style.paint(status_role, status).to_string());
-    out.push_str(&between);
-    out.push_str(&request);
     if !tail.is_empty() {
         out.push(' ');
-        out.push_str(&style.paint(Role::Odd, tail).to_string());
+        paint(*style, Role::Odd, &tail, out);
     }
     out.push('\n');
 }
 
-/// The total; of an exchange that did not end, how long it was watched at least.
-fn total(facts: &Facts) -> String {
-    match (facts.timing.total_ns, facts.state) {
-        (Some(ns), _) => units::duration(ns),
-        (None, State::Open | State::Unanswered | State::Truncated) if facts.watched_ns > 0 => {
-            format!(">{}", units::duration(facts.watched_ns))
-        }
-        _ => "-".to_owned(),
+fn paint(style: Style, role: Role, text: &str, out: &mut String) {
+    match style {
+        Style::Plain => out.push_str(text),
+        Style::Coloured => out.push_str(&style.paint(role, text).to_string()),
     }
 }
 
-/// Method, host and target; `-` where the request was not seen.
-fn request(exchange: &Exchange) -> String {
+/// The client's address; IPv4 without the formatting machinery, because most are.
+fn push_address(facts: &Facts, out: &mut String) {
+    match facts.connection.client.ip() {
+        std::net::IpAddr::V4(address) => {
+            for (position, octet) in address.octets().into_iter().enumerate() {
+                if position > 0 {
+                    out.push('.');
+                }
+                units::push_number(octet.into(), out);
+            }
+        }
+        address => out.push_str(&address.to_string()),
+    }
+}
+
+/// The time of a phase; in place of the total of an exchange that did not end, how long it was
+/// watched at least.
+fn push_time(facts: &Facts, metric: Metric, out: &mut String) {
+    match (metric.of(&facts.timing), facts.state) {
+        (Some(ns), _) => units::push_duration(ns, out),
+        (None, State::Open | State::Unanswered | State::Truncated)
+            if metric == Metric::Total && facts.watched_ns > 0 =>
+        {
+            out.push('>');
+            units::push_duration(facts.watched_ns, out);
+        }
+        _ => out.push('-'),
+    }
+}
+
+/// Appends method, host and target; `-` where the request was not seen.
+fn push_request(exchange: &Exchange, out: &mut String) {
     if exchange.facts.request.is_none() {
-        return "-".to_owned();
+        out.push('-');
+        return;
     }
     let head = exchange.request.head.as_slice();
     let line = lines::request_line(head);
     if line.method.is_empty() {
-        return escaped(exchange.route.as_bytes()).to_string();
+        push_escaped(exchange.route.as_bytes(), out);
+        return;
     }
-    let host = text::host(head).unwrap_or_default();
+    push_escaped(line.method, out);
+    out.push(' ');
     // The target of another form than the path alone says the host itself.
-    let host = if line.target.first() == Some(&b'/') { &*host } else { b"" };
-    format!("{} {}{}", escaped(line.method), escaped(host), escaped(line.target))
+    if line.target.first() == Some(&b'/')
+        && let Some(host) = text::host(head)
+    {
+        push_escaped(&host, out);
+    }
+    push_escaped(line.target, out);
+}
+
+/// Appends bytes escaped; those of plain ASCII, as nearly all are, at once.
+fn push_escaped(bytes: &[u8], out: &mut String) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(|byte| (b' '..=b'~').contains(byte)) => out.push_str(text),
+        _ => out.push_str(&escaped(bytes).to_string()),
+    }
 }
 
 /// The state, where it is not complete, and the anomalies.
@@ -122,7 +243,7 @@ mod tests {
         let id = exchange.id().to_string()[..8].to_owned();
         let check = |exchange: &Exchange, width: Option<usize>, expected: &str| {
             let mut found = String::new();
-            line(exchange, width, Style::Plain, &mut found);
+            line(exchange, &Layout::new(width, Style::Plain), &mut found);
             assert_eq!(found, expected.replace("ID", &id));
         };
         check(
@@ -133,8 +254,9 @@ mod tests {
         check(
             &exchange,
             Some(80),
-            "11-21 06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1…\n",
+            "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n",
         );
+        check(&exchange, Some(62), "06:34:25.123 ID 200  1.23 ms 10.0.0.1     GET shop.test…\n");
         let mut odd = exchange.clone();
         odd.facts.state = State::Open;
         odd.facts.status = 0;
@@ -146,6 +268,12 @@ mod tests {
             None,
             "11-21 06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?x=1\\x1b[31m (open, early_response)\n",
         );
+        check(
+            &odd,
+            Some(80),
+            "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/cart?… (open, ear…\n",
+        );
+        check(&odd, Some(66), "06:34:25.123 ID   -  >3.00 s 10.0.0.1     GET shop.test/car…\n");
         odd.facts.request = None;
         odd.facts.state = State::Orphan;
         odd.request.head.clear();
@@ -157,9 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_another_time_are_shown_where_they_are_asked_for() {
+        let mut exchange = sample();
+        exchange.facts.timing.wait_ns = Some(250_000);
+        let id = exchange.id().to_string()[..8].to_owned();
+        let keys = Keys::parse("status,request.header.host,response.header.x").expect("keys");
+        let layout = Layout { keys, metric: Metric::Wait, ..Layout::new(None, Style::Plain) };
+        let mut found = String::new();
+        line(&exchange, &layout, &mut found);
+        let expected = "200          shop.test    -            11-21 06:34:25.123 ID 200   250 us \
+                        10.0.0.1     GET shop.test/cart?x=1\\x1b[31m\n";
+        assert_eq!(found, expected.replace("ID", &id));
+    }
+
+    #[test]
     fn colours_hold_no_orders_of_strangers() {
         let mut found = String::new();
-        line(&sample(), Some(100), Style::Coloured, &mut found);
+        line(&sample(), &Layout::new(Some(100), Style::Coloured), &mut found);
         assert!(found.contains("\x1b[32m200\x1b[0m"));
         assert!(!found.contains("\x1b[31m"));
     }

@@ -1,7 +1,9 @@
 //! Answers for people: tables, plots, one exchange in full; everything escaped.
 
+pub mod compare;
 pub mod detail;
 pub mod escape;
+pub mod groups;
 pub mod histogram;
 pub mod inflight;
 pub mod ledger;

@@ -19,8 +19,66 @@ pub fn duration(ns: u64) -> String {
             format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24)
         };
     }
-    let (unit, scale) = unit_of(ns);
-    format!("{} {unit}", scaled(ns, scale))
+    let mut text = String::with_capacity(8);
+    push_duration(ns, &mut text);
+    text
+}
+
+/// Appends a duration below two minutes as [`duration`] writes it, in whole numbers throughout:
+/// listings write millions.
+pub(crate) fn push_duration(ns: u64, text: &mut String) {
+    if ns >= MINUTES_FROM_NS {
+        text.push_str(&duration(ns));
+        return;
+    }
+    if ns < 1000 {
+        push_number(ns, text);
+        text.push_str(" ns");
+        return;
+    }
+    // Hundredths, tenths or ones of the largest unit in which three digits are at least 1.00.
+    for (unit, one) in [("us", 1_000_u64), ("ms", 1_000_000), ("s", 1_000_000_000)] {
+        for (step, decimals) in [(one / 100, 2), (one / 10, 1), (one, 0)] {
+            let value = (ns + step / 2) / step;
+            if value < 1000 {
+                push_fixed(value, decimals, text);
+                text.push(' ');
+                text.push_str(unit);
+                return;
+            }
+        }
+    }
+    push_number(ns / 1_000_000_000, text);
+    text.push_str(" s");
+}
+
+/// Appends `value` divided by ten to the power of `decimals`.
+fn push_fixed(value: u64, decimals: u32, text: &mut String) {
+    let scale = 10_u64.pow(decimals);
+    push_number(value / scale, text);
+    if decimals > 0 {
+        text.push('.');
+        let fraction = value % scale;
+        if decimals == 2 && fraction < 10 {
+            text.push('0');
+        }
+        push_number(fraction, text);
+    }
+}
+
+/// Appends a number in decimal digits.
+pub(crate) fn push_number(mut number: u64, text: &mut String) {
+    let mut digits = [0_u8; 20];
+    let mut len = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
+        len += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits.iter().skip(20 - len).map(|&digit| char::from(digit)));
 }
 
 /// The interval of a duration, in its unit where that reads well: `[41.8, 44.0]`; an open end is

@@ -252,8 +252,8 @@ fn host_of_line<'a>(line: RequestLine<'a>, head: &'a [u8]) -> Cow<'a, [u8]> {
     Cow::Borrowed(authority.get(user..).unwrap_or_default())
 }
 
-/// A block ready to be appended to a segment.
-#[derive(Clone, Debug)]
+/// A block ready to be appended to a segment. The default one is empty.
+#[derive(Clone, Debug, Default)]
 pub struct EncodedBlock {
     pub(super) bytes: Vec<u8>,
     /// What the index is to know of it, its offset excepted.

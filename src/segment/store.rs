@@ -4,12 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exchange::State;
-use crate::ledger::{Exchanges, Ledger};
+use crate::ledger::Ledger;
 use crate::segment::error::{Damage, SegmentError};
 use crate::segment::format::About;
 use crate::segment::reader::Segment;
-use crate::segment::summary::{GroupStats, Summary};
+use crate::segment::summary::Summary;
 use crate::segment::writer::{SEALED, SegmentWriter, UNSEALED, lock, sync_dir};
 
 /// The segments of some directories and files.
@@ -47,6 +46,12 @@ impl Store {
         let mut seen = std::collections::HashSet::new();
         found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
         Ok(Self { paths: found })
+    }
+
+    /// Whether the file of that name is a sealed segment.
+    #[must_use]
+    pub fn is_sealed_name(path: &Path) -> bool {
+        ends_with(path, SEALED)
     }
 
     /// The files, sorted by name, which is by time.
@@ -154,7 +159,8 @@ fn copy(segment: &Segment, sealed_path: PathBuf) -> Result<Repaired, SegmentErro
     match fill(&mut writer, segment) {
         Ok(damage) => {
             let (blocks, exchanges) = (writer.blocks(), writer.exchanges());
-            let ledger = ledger(writer.summary());
+            let exchanges_alone = writer.summary().exchanges();
+            let ledger = Ledger { exchanges: exchanges_alone, ..Ledger::default() };
             let path = writer.seal(&ledger)?;
             Ok(Repaired { path, blocks, exchanges, damage })
         }
@@ -179,19 +185,4 @@ fn fill(writer: &mut SegmentWriter, segment: &Segment) -> Result<Vec<Damage>, Se
         }
     }
     Ok(damage)
-}
-
-/// A ledger of the exchanges alone.
-fn ledger(summary: &Summary) -> Ledger {
-    let mut exchanges = Exchanges::default();
-    for stats in summary.groups().map(|(_, stats)| stats).chain(summary.other()) {
-        let state = |state: State| GroupStats::state(stats, state);
-        exchanges.total += stats.total();
-        exchanges.complete += state(State::Complete);
-        exchanges.truncated += state(State::Truncated);
-        exchanges.unanswered += state(State::Unanswered);
-        exchanges.open += state(State::Open);
-        exchanges.orphan += state(State::Orphan);
-    }
-    Ledger { exchanges, ..Ledger::default() }
 }

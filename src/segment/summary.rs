@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 
 use crate::exchange::{Exchange, Facts, MessageFacts, State, Timing};
 use crate::http::lines;
+use crate::ledger::Exchanges;
 use crate::limits::{GROUPS_MAX, METHOD_BYTES_MAX};
 use crate::packet::Endpoint;
 use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
@@ -113,6 +114,18 @@ struct KeyRef<'a> {
     class: u8,
 }
 
+impl<'a> KeyRef<'a> {
+    fn of(facts: &Facts, method: &'a [u8], route: &'a str) -> Self {
+        Self {
+            route_len: route.len(),
+            route,
+            method: method.get(..METHOD_BYTES_MAX).unwrap_or(method),
+            server: facts.connection.server,
+            class: facts.class(),
+        }
+    }
+}
+
 impl From<&KeyRef<'_>> for GroupKey {
     fn from(key: &KeyRef<'_>) -> Self {
         Self {
@@ -146,6 +159,29 @@ pub struct GroupStats {
 impl GroupStats {
     /// Adds one exchange.
     pub fn record(&mut self, facts: &Facts) {
+        self.count(facts);
+        if facts.state == State::Complete {
+            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
+                if let Some(ns) = metric.of(&facts.timing) {
+                    latencies.record(ns);
+                }
+            }
+        }
+    }
+
+    /// Adds one exchange, and of its times only `metric`: for an answer about that alone.
+    fn record_metric(&mut self, facts: &Facts, metric: Metric) {
+        self.count(facts);
+        if facts.state == State::Complete
+            && let Some(ns) = metric.of(&facts.timing)
+            && let Some(latencies) = self.latencies.get_mut(metric as usize)
+        {
+            latencies.record(ns);
+        }
+    }
+
+    /// Counts one exchange without its times.
+    fn count(&mut self, facts: &Facts) {
         let complete = facts.state == State::Complete;
         if let Some(count) = self.states.get_mut(facts.state as usize) {
             *count = count.saturating_add(1);
@@ -158,13 +194,6 @@ impl GroupStats {
         let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
         self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
         self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
-        if complete {
-            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
-                if let Some(ns) = metric.of(&facts.timing) {
-                    latencies.record(ns);
-                }
-            }
-        }
     }
 
     /// Adds every exchange of `other`.
@@ -270,14 +299,12 @@ impl Summary {
 
     /// Adds one exchange by its numbers, its method and its route pattern (without the method).
     pub fn record_facts(&mut self, facts: &Facts, method: &[u8], route: &str) {
-        let key = KeyRef {
-            route_len: route.len(),
-            route,
-            method: method.get(..METHOD_BYTES_MAX).unwrap_or(method),
-            server: facts.connection.server,
-            class: facts.class(),
-        };
-        self.place(key).record(facts);
+        self.place(KeyRef::of(facts, method, route)).record(facts);
+    }
+
+    /// Adds one exchange, and of its times only `metric`: for an answer about that alone.
+    pub fn record_metric(&mut self, facts: &Facts, method: &[u8], route: &str, metric: Metric) {
+        self.place(KeyRef::of(facts, method, route)).record_metric(facts, metric);
     }
 
     /// Adds everything of `other`.
@@ -301,6 +328,21 @@ impl Summary {
         let mut groups: Vec<_> = self.groups.iter().map(|(key, stats)| (key, stats)).collect();
         groups.sort_unstable_by_key(|&(key, _)| key);
         groups.into_iter()
+    }
+
+    /// The account of all its exchanges.
+    #[must_use]
+    pub fn exchanges(&self) -> Exchanges {
+        let mut account = Exchanges::default();
+        for stats in self.groups.iter().map(|(_, stats)| stats).chain(self.other()) {
+            account.total += stats.total();
+            account.complete += stats.state(State::Complete);
+            account.truncated += stats.state(State::Truncated);
+            account.unanswered += stats.state(State::Unanswered);
+            account.open += stats.state(State::Open);
+            account.orphan += stats.state(State::Orphan);
+        }
+        account
     }
 
     /// What found no room among the groups; `None` where all did.

@@ -36,6 +36,9 @@ const STEP_MAX: u64 = 64 << 20;
 /// sealed. A footer of many groups may need more, and then waits for a repair.
 const FOOTER_ROOM: u64 = 256 << 10;
 
+/// More than the header of a segment takes.
+const HEADER_BYTES_MAX: u64 = 64 << 10;
+
 /// Names that are tried before giving up: as many segments may begin in one nanosecond.
 const NAMES_MAX: u32 = 10_000;
 
@@ -165,8 +168,7 @@ impl SegmentWriter {
         if needed <= self.reserved {
             return Ok(());
         }
-        let step = self.reserved.clamp(STEP_MIN, STEP_MAX);
-        let wanted = needed.max(self.reserved.saturating_add(step));
+        let wanted = self.wanted(needed);
         // Where the disk has no room for a whole step, it may have some for what is needed now.
         let reserved = match reserve(&self.file, &self.path, self.reserved, wanted) {
             Ok(()) => wanted,
@@ -181,10 +183,36 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// How much is reserved where `needed` is more than there is: a step of room at least.
+    fn wanted(&self, needed: u64) -> u64 {
+        let step = self.reserved.clamp(STEP_MIN, STEP_MAX);
+        needed.max(self.reserved.saturating_add(step))
+    }
+
     /// How many bytes were written so far.
     #[must_use]
     pub const fn bytes(&self) -> u64 {
         self.end
+    }
+
+    /// Bytes that the file takes on the disk, room for what is to come included.
+    #[must_use]
+    pub const fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Bytes that the file will take at most once `block` is appended.
+    #[must_use]
+    pub fn reserved_with(&self, block: &EncodedBlock) -> u64 {
+        let needed = self.end.saturating_add(block.bytes.len() as u64 + FOOTER_ROOM);
+        if needed <= self.reserved { self.reserved } else { self.wanted(needed) }
+    }
+
+    /// Bytes that a new segment takes at most with `block` in it.
+    #[must_use]
+    pub fn reserved_by_first(block: &EncodedBlock) -> u64 {
+        let needed = HEADER_BYTES_MAX + block.bytes.len() as u64 + FOOTER_ROOM;
+        needed.max(2 * STEP_MIN) + STEP_MIN
     }
 
     /// How many blocks were written so far.

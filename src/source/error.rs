@@ -1,4 +1,4 @@
-//! Why a capture could not be read: what failed, on which file, what was expected and found.
+//! Why a capture could not be read or made: what failed, on what, what was expected and found.
 
 use std::io;
 
@@ -111,5 +111,53 @@ pub enum SourceError {
         expected: String,
         /// What it is.
         found: String,
+    },
+    /// This user may not capture.
+    #[error("cannot capture on {interface}: {remedy}")]
+    Permission {
+        /// The interface.
+        interface: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// There is none of that name.
+    #[error("cannot capture on {interface}: there is no such interface; there are: {known}")]
+    NoInterface {
+        /// The name as the user gave it.
+        interface: String,
+        /// The names of some that there are.
+        known: String,
+    },
+    /// It is down.
+    #[error(
+        "cannot capture on {interface}: it is down; bring it up first: sudo ip link set \
+         {interface} up"
+    )]
+    InterfaceDown {
+        /// The interface.
+        interface: String,
+    },
+    /// It cannot be captured for another reason.
+    #[error("cannot capture on {interface}: {reason}")]
+    Interface {
+        /// The interface.
+        interface: String,
+        /// What libpcap said.
+        reason: String,
+    },
+    /// The filter cannot be used on an interface.
+    #[error(transparent)]
+    Filter(#[from] super::bpf::BpfError),
+    /// The interfaces cannot be listed.
+    #[error("cannot list the interfaces: {reason}")]
+    Devices {
+        /// What libpcap said.
+        reason: String,
+    },
+    /// What waiting for frames needs cannot be had.
+    #[error("cannot wait for frames: {source}")]
+    Wait {
+        /// What the operating system said.
+        source: io::Error,
     },
 }

@@ -79,7 +79,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = match self {
                 Self::Plain(counted) => counted.read(buffer),

@@ -42,8 +42,13 @@ fn is_plain(magic: [u8; 4]) -> bool {
     pcap::is_magic(magic) || magic == pcapng::SECTION_MAGIC
 }
 
+/// A gzip member (RFC 1952 section 2.3.1).
+pub(super) fn is_gzip(first_bytes: &[u8]) -> bool {
+    first_bytes.starts_with(GZIP)
+}
+
 /// A zstd frame, or a skippable one before it (RFC 8878 section 3.1.2).
-fn is_zstd(first_bytes: &[u8]) -> bool {
+pub(super) fn is_zstd(first_bytes: &[u8]) -> bool {
     first_bytes.starts_with(ZSTD)
         || matches!(first_bytes, [low, 0x2a, 0x4d, 0x18, ..] if low & 0xf0 == 0x50)
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::error::SourceError;
 use super::file::CaptureFile;
-use super::{Source, record::Record};
+use super::{Reading, Source, record::Record};
 use crate::ledger::Missed;
+use crate::limits::READ_FRAMES;
 use crate::packet::Frame;
 
 /// Captures read one after the other. One that cannot be read, or not to its end, does not keep
@@ -93,9 +94,15 @@ impl CaptureFiles {
 impl Source for CaptureFiles {
     /// Never an error: [`CaptureFiles::take_errors`] has them.
     #[inline]
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        let place = self.next_place();
-        Ok(place.as_ref().and_then(|place| Some(self.current.as_ref()?.frame(place))))
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
+        for _ in 0..READ_FRAMES {
+            let place = self.next_place();
+            match place.as_ref().and_then(|place| Some(self.current.as_ref()?.frame(place))) {
+                Some(frame) => take(&frame),
+                None => return Ok(Reading::End),
+            }
+        }
+        Ok(Reading::More)
     }
 
     fn missed(&mut self) -> Missed {

@@ -1,30 +1,58 @@
-//! Where frames come from: capture files of every common kind, one after the other.
+//! Where frames come from: capture files of every common kind, one after the other, and
+//! interfaces, all at once.
 
+pub mod bpf;
 mod error;
 mod feed;
 mod file;
 mod files;
+pub mod live;
 mod map;
 mod pcap;
 mod pcapng;
 mod prefetch;
 mod record;
+mod text;
+pub(crate) mod socket;
 
 pub use error::SourceError;
 pub use file::{CaptureFile, is_capture};
 pub use files::CaptureFiles;
+pub use text::TextFile;
 
 use crate::ledger::Missed;
+use crate::limits::READ_FRAMES;
 use crate::packet::Frame;
+use crate::time::Timestamp;
 
-/// Something that lends frames, one at a time, in the order in which they were captured.
+/// How far a reading came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// There may be more at once.
+    More,
+    /// Nothing is waiting: every frame that was stamped before this was lent. Interfaces only; a
+    /// file's time is told by its frames alone.
+    Idle(Timestamp),
+    /// Nothing will ever come.
+    End,
+}
+
+/// Something that lends frames in the order in which they were captured.
 pub trait Source {
-    /// The next frame, lent until the next call; `None` at the end.
+    /// Lends the next frames to `take`, each for its call: some thousands at most, so that the
+    /// caller can look up in between. An interface waits for frames, but not for long.
     ///
     /// # Errors
     ///
-    /// Where the capture cannot be read on; `None` follows, or frames where it can after all.
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError>;
+    /// Where the capture cannot be read on; [`Reading::End`] follows, or frames where it can
+    /// after all.
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError>;
+
+    /// Asks for the end, and tells whether frames that were captured before are still to be
+    /// read until [`Reading::End`]. Default: no, what was not read is not wanted.
+    fn stop(&mut self) -> bool {
+        false
+    }
 
     /// Frames lost before they came here, as far as the source knows: all since its start, not
     /// since the last call. Default: none.
@@ -35,8 +63,14 @@ pub trait Source {
 
 impl Source for CaptureFile {
     #[inline]
-    fn next_frame(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
-        Self::next_frame(self)
+    fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
+        for _ in 0..READ_FRAMES {
+            match self.next_frame()? {
+                Some(frame) => take(&frame),
+                None => return Ok(Reading::End),
+            }
+        }
+        Ok(Reading::More)
     }
 
     fn missed(&mut self) -> Missed {

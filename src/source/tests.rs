@@ -121,22 +121,28 @@ fn frames() -> Vec<Kept> {
     ]
 }
 
-/// Every frame, and the error at the end; after either, only `None` may come.
+/// Every frame, and the error at the end; after either, only the end may come.
 fn drain(source: &mut impl Source) -> (Vec<Kept>, Option<SourceError>) {
     let mut kept = Vec::new();
+    let mut take = |frame: &Frame<'_>| {
+        kept.push(Kept {
+            at: frame.at.as_nanos(),
+            bytes: frame.bytes.to_vec(),
+            wire_len: frame.wire_len,
+            link: frame.link.0,
+        });
+    };
     let error = loop {
-        match source.next_frame() {
-            Ok(Some(frame)) => kept.push(Kept {
-                at: frame.at.as_nanos(),
-                bytes: frame.bytes.to_vec(),
-                wire_len: frame.wire_len,
-                link: frame.link.0,
-            }),
-            Ok(None) => break None,
+        match source.read(&mut take) {
+            Ok(Reading::More) => {}
+            Ok(Reading::End) => break None,
+            Ok(Reading::Idle(_)) => panic!("a file does not wait"),
             Err(error) => break Some(error),
         }
     };
-    assert!(matches!(source.next_frame(), Ok(None)));
+    let mut late = 0;
+    assert!(matches!(source.read(&mut |_| late += 1), Ok(Reading::End)));
+    assert_eq!(late, 0);
     (kept, error)
 }
 

@@ -72,9 +72,11 @@ pub struct Connection {
     syn_at: Option<Timestamp>,
     /// The latest copy of the SYN.
     syn_again_at: Timestamp,
-    /// When the SYN was answered.
+    /// How many bytes the SYN carried: what the ACK that ends the handshake follows.
+    syn_bytes: i64,
+    /// When the SYN was answered, and when the first ACK from the client's first place came.
     answered_at: Option<Timestamp>,
-    connect_ns: Option<u64>,
+    ack_at: Option<Timestamp>,
     /// A SYN that would begin another connection if its peer agrees.
     successor: Option<(Peer, Seq, Timestamp)>,
     /// Since when, and for how many packets, missing bytes have been waited for.
@@ -97,8 +99,9 @@ impl Connection {
             opened_at: at,
             syn_at: None,
             syn_again_at: at,
+            syn_bytes: 0,
             answered_at: None,
-            connect_ns: None,
+            ack_at: None,
             successor: None,
             waiting: None,
             latest: at,
@@ -132,7 +135,10 @@ impl Connection {
     /// From the SYN to the ACK that ended the handshake; `None` where either was not captured.
     #[must_use]
     pub const fn connect_ns(&self) -> Option<u64> {
-        self.connect_ns
+        match (self.answered_at, self.syn_at, self.ack_at) {
+            (Some(_), Some(syn_at), Some(ack_at)) => Some(ack_at.since(syn_at)),
+            _ => None,
+        }
     }
 
     /// Whether a packet of that side was captured.
@@ -157,6 +163,18 @@ impl Connection {
     #[must_use]
     pub const fn latest(&self) -> Timestamp {
         self.latest
+    }
+
+    /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
+    #[inline]
+    pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
+        let client = self.client;
+        let (own, _) = self.both(side);
+        own.seen = true;
+        if packet.flags.has(Flags::SYN) && client.is_none() && own.origin.is_none() {
+            let is_answer = packet.flags.has(Flags::ACK);
+            self.client = Some(if is_answer { side.other() } else { side });
+        }
     }
 
     /// Takes the next packet, sent by `side`.
@@ -269,8 +287,12 @@ impl Connection {
 
     fn begin(&mut self, side: Peer, syn: Seq, at: Timestamp) {
         self.client = Some(side);
-        self.syn_at = Some(at);
-        self.syn_again_at = at;
+        self.syn_at = Some(self.syn_at.map_or(at, |before| before.min(at)));
+        if self.answered_at.is_none() {
+            self.syn_again_at = at;
+        }
+        // Directions that come out of order open a connection with the SYN all the same.
+        self.opened_at = self.opened_at.min(at);
         let (own, _) = self.both(side);
         own.origin = Some(syn.plus(1));
         own.seen = true;
@@ -290,11 +312,8 @@ impl Connection {
                 return Some(Verdict::Replaced(None));
             }
             if is_same || known.is_none() {
-                if self.syn_at.is_none() {
-                    self.begin(side, number, packet.at);
-                } else if self.answered_at.is_none() {
-                    self.syn_again_at = packet.at;
-                }
+                self.begin(side, number, packet.at);
+                self.syn_bytes = i64::try_from(packet.wire_payload()).unwrap_or(i64::MAX);
                 return None;
             }
             self.successor = Some((side, number, packet.at));
@@ -412,17 +431,14 @@ impl Connection {
             && own.end.is_none()
             && own.is_clear()
             && peer.is_clear()
-            && acknowledged <= peer.next + 1
-            && peer.received <= peer.next + 1
+            && peer.received <= peer.acknowledgeable()
             && packet.cut == 0;
         self.strays = 0;
-        if acks
-            && self.connect_ns.is_none()
-            && let Some(answered_at) = self.answered_at
-            && self.client == Some(side)
-        {
-            self.connect_ns = self.syn_at.map(|syn_at| packet.at.since(syn_at));
-            if self.path.handshake_ns(side) == 0 {
+        if acks && position <= self.syn_bytes && self.client == Some(side) {
+            self.ack_at = Some(self.ack_at.map_or(packet.at, |before| before.min(packet.at)));
+            if let Some(answered_at) = self.answered_at
+                && self.path.handshake_ns(side) == 0
+            {
                 self.path.shake(side, packet.at.since(answered_at));
                 out.sink.path(&self.path);
             }
@@ -466,8 +482,7 @@ impl Connection {
         if packet.flags.has(Flags::FIN) && own.end.is_none() {
             own.end = u64::try_from(wire_end).ok().filter(|&end| end >= own.next);
         }
-        // What lies before the stream's start (the capture began in mid-connection) is dropped
-        // from the front, as what was delivered before is.
+        // What lies before the stream's start (the capture began in mid-connection) has no place.
         let early = usize::try_from(position.min(0).unsigned_abs()).unwrap_or(usize::MAX);
         let early = early.min(packet.payload.len());
         let captured = packet.payload.len() as u64;
@@ -487,7 +502,8 @@ impl Connection {
         let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
         *out.held_bytes += own.held_bytes() - held_before;
         out.bytes.payload += captured;
-        out.bytes.duplicate += duplicate + early as u64;
+        out.bytes.duplicate += duplicate;
+        out.bytes.refused += early as u64;
         if let Some((_, packets)) = &mut self.waiting {
             *packets = packets.saturating_add(1);
         }
@@ -538,6 +554,9 @@ impl Connection {
                 self.waiting = None;
             }
             let Some((side, until)) = self.due_gap(now, patience) else {
+                if self.excuse(now, patience) {
+                    continue;
+                }
                 // Crafted acknowledgments can make each side wait for the other.
                 let stuck = patience == Patience::Over || self.is_overfull();
                 if stuck && self.deliver(Order::Any, out) {
@@ -553,8 +572,8 @@ impl Connection {
             own.probe = Probe::default();
             out.bytes.gap += len;
             self.waiting = None;
-            let absence = Absence::Unseen;
-            let gap = StreamEvent::Gap { len, offset, acknowledged, absence, at: now };
+            let absence = Absence::Missed;
+            let gap = StreamEvent::Gap { len, offset, acknowledged, at: now, absence };
             out.sink.stream(side, gap);
         }
         if self.waiting.is_none() && self.streams.iter().any(Reassembler::is_missing_bytes) {
@@ -586,6 +605,22 @@ impl Connection {
         None
     }
 
+    /// Ends the wait for a single byte that may be a FIN; whether there was one.
+    fn excuse(&mut self, now: Timestamp, patience: Patience) -> bool {
+        let has_waited = self.waiting.is_some_and(|(since, packets)| {
+            now.since(since) >= GAP_WAIT_NS || packets >= GAP_WAIT_PACKETS
+        });
+        if !has_waited && patience == Patience::Wait && !self.is_overfull() {
+            return false;
+        }
+        let mut any = false;
+        for stream in self.streams.iter_mut().filter(|stream| stream.is_one_behind()) {
+            stream.excused = Some(stream.next);
+            any = true;
+        }
+        any
+    }
+
     fn is_overfull(&self) -> bool {
         self.streams.iter().any(Reassembler::is_overfull)
     }
@@ -610,10 +645,9 @@ impl Connection {
         loop {
             let (own, peer) = self.both(side);
             match own.first_held() {
-                // One more than the peer has sent acknowledges its FIN.
                 Some((offset, acknowledged))
                     if offset == own.next
-                        && (acknowledged <= peer.next + 1 || order == Order::Any) => {}
+                        && (acknowledged <= peer.acknowledgeable() || order == Order::Any) => {}
                 _ => break,
             }
             let Some(run) = own.take_next() else { break };
@@ -629,14 +663,10 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Data(data));
             }
             if run.cut > 0 {
-                let gap = StreamEvent::Gap {
-                    len: run.cut,
-                    offset: offset + len,
-                    // The frame was on the wire: only the snap length kept these bytes away.
-                    acknowledged: run.cut,
-                    absence: Absence::Cut,
-                    at: run.at,
-                };
+                // The frame was on the wire: only the snap length kept these bytes away.
+                let (len, offset, absence) = (run.cut, offset + len, Absence::Cut);
+                let at = run.at;
+                let gap = StreamEvent::Gap { len, offset, acknowledged: len, at, absence };
                 out.sink.stream(side, gap);
             }
             moved = true;

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub enum StreamEvent<'a> {
     /// Bytes, captured once.
     Data(Data<'a>),
-    /// Bytes that were never captured.
+    /// Bytes that are not at hand.
     Gap {
         /// How many.
         len: u64,
@@ -25,10 +25,11 @@ pub enum StreamEvent<'a> {
         /// How many of them, from the first on, the receiver had acknowledged by then: those
         /// arrived, and only the capture has not seen them.
         acknowledged: u64,
-        /// Why they are absent.
-        absence: Absence,
-        /// When their absence was certain (never earlier than the bytes before them).
+        /// When their absence was certain (never earlier than the bytes before them); where the
+        /// snap length cut them off, when their packet was captured.
         at: Timestamp,
+        /// Why they are not at hand.
+        absence: Absence,
     },
     /// The sender finished (FIN), or the flow was closed, expired or evicted in order.
     End {
@@ -42,12 +43,13 @@ pub enum StreamEvent<'a> {
     },
 }
 
-/// Why bytes were never captured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why bytes of a stream are not at hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Absence {
-    /// No packet with them was seen.
-    Unseen,
-    /// Their frame was seen, and cut by the snap length before them.
+    /// Their packet was never captured, and nobody knows when it passed.
+    #[default]
+    Missed,
+    /// Their packet was captured, and the snap length cut them off: they passed when it did.
     Cut,
 }
 

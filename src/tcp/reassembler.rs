@@ -60,6 +60,9 @@ pub(super) struct Reassembler {
     pub(super) received: u64,
     /// Position of the stream's end, once a FIN was seen.
     pub(super) end: Option<u64>,
+    /// Position of a byte that its receiver acknowledged and that was waited for in vain: a FIN
+    /// that was not captured, or a lost packet of one byte.
+    pub(super) excused: Option<u64>,
     /// Whether any packet of this direction was captured.
     pub(super) seen: bool,
     /// Whether the end was handed on.
@@ -145,7 +148,8 @@ impl Reassembler {
     /// Where the missing bytes that begin at the next position end, as far as the receiver has
     /// proved that it got them; `None` where nothing is missing or nothing is proved.
     ///
-    /// One byte past the last is no proof: a FIN that was not captured is acknowledged so.
+    /// One byte past the last is no proof: a FIN that was not captured is acknowledged so. Where
+    /// the FIN was captured, it is.
     pub(super) fn proved_gap(&self) -> Option<u64> {
         match self.first_held() {
             Some((first, _)) if first > self.next => {
@@ -153,24 +157,38 @@ impl Reassembler {
                 (proved > self.next).then_some(proved)
             }
             Some(_) => None,
-            None => {
-                let proved = self.end.map_or(self.received, |end| self.received.min(end));
-                (proved > self.next + 1).then_some(proved)
-            }
+            None => match self.end {
+                Some(end) => Some(self.received.min(end)).filter(|&proved| proved > self.next),
+                None => Some(self.received).filter(|&proved| proved > self.next + 1),
+            },
         }
     }
 
-    /// Whether bytes are known to be missing at the next position.
+    /// How far an acknowledgment may go for all of it to be at hand: the next position, or one
+    /// more where a FIN stands, or has to be assumed.
+    #[inline]
+    pub(super) fn acknowledgeable(&self) -> u64 {
+        let next = Some(self.next);
+        self.next + u64::from(self.end == next || self.excused == next)
+    }
+
+    /// Whether the receiver has one byte more than was captured: a FIN, or a byte to come.
+    pub(super) fn is_one_behind(&self) -> bool {
+        self.received == self.next + 1 && self.acknowledgeable() == self.next
+    }
+
+    /// Whether bytes are known to be missing at the next position, or may be.
     pub(super) fn is_missing_bytes(&self) -> bool {
-        self.missing().is_some()
+        self.missing().is_some() || self.is_one_behind()
     }
 
     /// Where the missing bytes that begin at the next position end at the latest: where the next
-    /// held run begins, or where the receiver's proof ends.
+    /// held run begins, where the FIN stands, or where the receiver's proof ends.
     pub(super) fn missing(&self) -> Option<u64> {
         match self.first_held() {
             Some((first, _)) if first > self.next => Some(first),
-            _ => self.proved_gap(),
+            Some(_) => None,
+            None => self.end.filter(|&end| end > self.next).or_else(|| self.proved_gap()),
         }
     }
 }
@@ -218,6 +236,16 @@ mod tests {
         assert_eq!(stream.proved_gap(), Some(3));
         stream.received = 0;
         assert_eq!((stream.proved_gap(), stream.missing()), (None, Some(5)));
+    }
+
+    #[test]
+    fn a_fin_that_was_captured_proves_the_byte_before_it() {
+        let mut stream = Reassembler { end: Some(1), ..Reassembler::default() };
+        assert_eq!((stream.proved_gap(), stream.missing()), (None, Some(1)));
+        stream.received = 2;
+        assert_eq!(stream.proved_gap(), Some(1));
+        stream.next = 1;
+        assert_eq!((stream.proved_gap(), stream.missing()), (None, None));
     }
 
     proptest! {

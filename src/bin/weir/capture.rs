@@ -5,32 +5,63 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
 use weir::ledger::Ledger;
+use weir::packet::Frame;
 use weir::pipeline::{
-    BlockOutput, Options, Outcome, Output, Recorded, Recorder, Recording, Watch,
+    BlockOutput, FrameFilter, Options, Outcome, Output, Recorded, Recorder, Recording, Watch,
     run as run_pipeline,
 };
+use weir::query::group::Keys;
 use weir::query::scan::Question;
+use weir::report::list::Layout;
 use weir::report::{self, Style};
 use weir::segment::{About, Store};
 use weir::source::CaptureFiles;
+use weir::source::bpf::Program;
+use weir::time::Timestamp;
 
 use crate::args::CaptureArgs;
-use crate::exit::{Exit, complain};
+use crate::exit::{Exit, UsageError, complain};
 use crate::question::secrets;
-use crate::{interrupt, list, open, progress, terminal};
+use crate::{interrupt, list, live, open, progress, terminal};
 
 /// Answers `weir capture`.
 pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
-    for path in args.read.iter().filter(|path| path.as_os_str() != "-") {
-        open::check_capture(path)?;
+    if !args.live.interface.is_empty() {
+        return live::run(args);
     }
+    let input = Input::look(args)?;
     match &args.write {
-        Some(dir) => record(args, dir.clone()),
-        None if args.json => print_json(args),
-        None => print_lines(args),
+        Some(dir) => record(args, &input, dir.clone()),
+        None if args.json => print_json(args, &input),
+        None => print_lines(args, &input),
+    }
+}
+
+/// Where frames come from, looked at before anything is written.
+struct Input {
+    paths: Vec<PathBuf>,
+    filter: Option<Program>,
+}
+
+impl Input {
+    fn look(args: &CaptureArgs) -> Result<Self> {
+        let (paths, filter) = args.split();
+        let filter = filter.as_deref().map(Program::new).transpose();
+        let filter = filter.map_err(|error| {
+            // A capture that is not there may have been taken for the filter.
+            let word = args.read.get(paths.len()).map(|word| word.display());
+            let word = word.map(|word| word.to_string()).filter(|word| !word.contains(' '));
+            let missing = word.map(|word| format!(" (and no file is named `{word}`)"));
+            UsageError(format!("{error}{}", missing.unwrap_or_default()))
+        })?;
+        open::check_captures(paths)?;
+        if let Some(dir) = args.write.as_ref().filter(|dir| dir.exists() && !dir.is_dir()) {
+            bail!("cannot write segments to {}: it is not a directory", dir.display());
+        }
+        Ok(Self { paths: paths.to_vec(), filter })
     }
 }
 
@@ -44,13 +75,13 @@ pub(crate) fn policy(args: &CaptureArgs) -> Policy {
 }
 
 /// Counts exchanges of all workers, and stops the run at the number asked for.
-struct Limit {
+pub(crate) struct Limit {
     left: AtomicU64,
     watch: Arc<Watch>,
 }
 
 impl Limit {
-    fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
+    pub(crate) fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
         Self { left: AtomicU64::new(count.unwrap_or(u64::MAX)), watch: Arc::clone(watch) }
     }
 
@@ -66,9 +97,9 @@ impl Limit {
 }
 
 /// Passes on the exchanges that the limit allows.
-struct Limited<'l, O> {
-    limit: &'l Limit,
-    output: O,
+pub(crate) struct Limited<'l, O> {
+    pub(crate) limit: &'l Limit,
+    pub(crate) output: O,
 }
 
 impl<O: Output> Output for Limited<'_, O> {
@@ -76,6 +107,10 @@ impl<O: Output> Output for Limited<'_, O> {
         if self.limit.takes_one() {
             self.output.exchange(exchange);
         }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        self.output.tick(now);
     }
 }
 
@@ -89,25 +124,31 @@ struct Done<O> {
 /// Reads the captures into `outputs`.
 fn read<O: Output>(
     args: &CaptureArgs,
+    input: &Input,
     policy: Policy,
     watch: &Arc<Watch>,
     outputs: Vec<O>,
 ) -> Result<Done<O>> {
     interrupt::stops(watch)?;
-    let mut files = CaptureFiles::new(args.read.iter().cloned());
+    let mut files = CaptureFiles::new(input.paths.iter().cloned());
     let progress = progress::show(watch, files.bytes_total());
     let options = Options { policy, ports: args.port.clone() };
-    let outcome = run_pipeline(&mut files, &options, None, watch, outputs);
+    let passes = |frame: &Frame<'_>| input.filter.as_ref().is_none_or(|f| f.passes(frame));
+    let filter = input.filter.is_some().then_some(&passes as FrameFilter<'_>);
+    let outcome = run_pipeline(&mut files, &options, filter, watch, outputs);
     drop(progress);
     let Outcome { ledger, outputs, mut errors, .. } = outcome?;
     errors.extend(files.take_errors());
-    errors.iter().for_each(|error| complain(&error.to_string()));
-    Ok(Done { outputs, ledger, is_damaged: !errors.is_empty() })
+    let mut complaints: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let unfiltered = input.filter.iter().flat_map(Program::errors);
+    complaints.extend(unfiltered.map(|error| error.to_string()));
+    complaints.iter().for_each(|text| complain(text));
+    Ok(Done { outputs, ledger, is_damaged: !complaints.is_empty() })
 }
 
 /// Records into segments. Compression takes most of the time: it is spread over the cores.
-fn record(args: &CaptureArgs, dir: PathBuf) -> Result<Exit> {
-    let sources: Vec<String> = args.read.iter().map(|path| path.display().to_string()).collect();
+fn record(args: &CaptureArgs, input: &Input, dir: PathBuf) -> Result<Exit> {
+    let sources: Vec<String> = input.paths.iter().map(|path| path.display().to_string()).collect();
     let about = About {
         host: host_name(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -121,7 +162,7 @@ fn record(args: &CaptureArgs, dir: PathBuf) -> Result<Exit> {
     let limit = Limit::new(args.count, &watch);
     let output = || Limited { limit: &limit, output: recorder.output() };
     let workers = args.workers.map_or_else(cores, usize::from);
-    let done = read(args, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
+    let done = read(args, input, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
     done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
     let recorded = recorder.seal(&done.ledger)?;
     summarize(&done.ledger, Some(&recorded));
@@ -136,8 +177,7 @@ fn cores() -> usize {
 /// Prints a line an exchange, as each completes.
 struct Lines {
     out: BufWriter<Stdout>,
-    width: Option<usize>,
-    style: Style,
+    layout: Layout,
     line: String,
     watch: Arc<Watch>,
     error: Option<std::io::Error>,
@@ -149,7 +189,7 @@ impl Output for Lines {
             return;
         }
         self.line.clear();
-        report::list::line(exchange, self.width, self.style, &mut self.line);
+        report::list::line(exchange, &self.layout, &mut self.line);
         if let Err(error) = self.out.write_all(self.line.as_bytes()) {
             self.error = Some(error);
             self.watch.stop.store(true, Ordering::Relaxed);
@@ -158,19 +198,19 @@ impl Output for Lines {
 }
 
 /// Prints lines. One worker prints them in the order in which the exchanges are over.
-fn print_lines(args: &CaptureArgs) -> Result<Exit> {
+fn print_lines(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     let watch = Arc::new(Watch::default());
     let limit = Limit::new(args.count, &watch);
     let lines = Lines {
         out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
-        width: terminal::line_width(),
-        style: terminal::style(),
+        layout: Layout::new(terminal::line_width(), terminal::style()),
         line: String::new(),
         watch: Arc::clone(&watch),
         error: None,
     };
     let outputs = vec![Limited { limit: &limit, output: lines }];
-    let done = read(args, policy(args), &watch, outputs)?;
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, ..policy(args) };
+    let done = read(args, input, policy, &watch, outputs)?;
     for Limited { output: mut lines, .. } in done.outputs {
         if let Some(error) = lines.error {
             return Err(error.into());
@@ -182,18 +222,21 @@ fn print_lines(args: &CaptureArgs) -> Result<Exit> {
 }
 
 /// Prints JSON Lines, sorted: the captures are read to their end first.
-fn print_json(args: &CaptureArgs) -> Result<Exit> {
+fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     let dir = open::temporary_dir()?;
     let recorder = open::temporary_recorder(&dir)?;
     let watch = Arc::new(Watch::default());
     let limit = Limit::new(args.count, &watch);
     let output = || Limited { limit: &limit, output: recorder.output() };
     let workers = args.workers.map_or(1, usize::from);
-    let done = read(args, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
+    let done = read(args, input, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
     done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
     recorder.seal(&done.ledger)?;
     let store = Store::open(&[dir.path()])?;
-    let damaged = list::print(&store, &Question::default(), list::Form::Json)?;
+    // A capture that was interrupted is printed as far as it came.
+    interrupt::forget();
+    let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
+    let damaged = list::print(&store, &all, &form)?;
     summarize(&done.ledger, None);
     let exit = open::exit_code(done.is_damaged, &damaged);
     dir.close().context("cannot remove what was read from captures")?;
@@ -201,7 +244,7 @@ fn print_json(args: &CaptureArgs) -> Result<Exit> {
 }
 
 /// Says where everything went, on standard error.
-fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
+pub(crate) fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
     eprint!("{}", report::ledger::ledger(ledger, Style::Plain));
     if let Some(Recorded { segments, bytes, exchanges }) = recorded {
         let size = report::units::size(*bytes);
@@ -212,7 +255,7 @@ fn summarize(ledger: &Ledger, recorded: Option<&Recorded>) {
 }
 
 /// The name of this host, for the segments' headers; empty where it has none.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = rustix::system::uname();
     name.nodename().to_string_lossy().into_owned()
 }

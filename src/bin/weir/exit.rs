@@ -50,11 +50,24 @@ pub(crate) fn report(result: anyhow::Result<Exit>) -> ExitCode {
         Err(error) if is_closed_pipe(&error) => Exit::Done.into(),
         Err(error) if error.is::<Interrupted>() => Exit::Interrupted.into(),
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&told(&error));
             let is_usage = error.downcast_ref::<UsageError>().is_some();
             if is_usage { Exit::Usage } else { Exit::Failed }.into()
         }
     }
+}
+
+/// An error and its causes in one line. Some errors tell their causes themselves: no cause is
+/// told twice.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Prints a complaint on standard error. File names are chosen by strangers too, so it is escaped
@@ -72,4 +85,18 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let full = || io::Error::other("disk full");
+        assert_eq!(told(&anyhow!(full()).context("cannot write x")), "cannot write x: disk full");
+        let twice = anyhow!(full()).context("cannot write x: disk full");
+        assert_eq!(told(&twice), "cannot write x: disk full");
+    }
 }

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use weir::export::hdr;
+use weir::query::group::Keys;
 use weir::query::latency::{Latency, Row};
 use weir::query::series::Series;
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
-use crate::latency::{check_intervals, collect, keys, metric};
+use crate::latency::{check_intervals, collect};
 use crate::open::Subject;
 use crate::terminal;
 
@@ -20,17 +21,18 @@ const NAME_BYTES_MAX: usize = 120;
 
 /// Answers `weir export --format hgrm` and `--format hlog`.
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
-    let metric = metric(&args.metric)?;
+    let metric = args.grouping.metric()?;
+    let given = args.grouping.keys()?;
     let subject = Subject::look(&args.paths)?;
     if args.format == ExportFormat::Hlog {
-        let keys = keys(args.by.as_deref().unwrap_or("route"))?;
+        let keys = given.unwrap_or_default();
         let series = Series::new(keys.clone(), metric, args.every.unwrap_or(u64::MAX));
         let (series, exit) = collect(&subject, &args.which, &keys, series)?;
         check_intervals(series.is_overfull())?;
         write(args.output.as_deref(), |out| hdr::write_hlog(&series, out))?;
         return Ok(exit);
     }
-    let keys = keys(args.by.as_deref().unwrap_or("none"))?;
+    let keys = given.unwrap_or_else(Keys::none);
     let grouped = !keys.as_slice().is_empty();
     if grouped && args.output.is_none() {
         let text = "--by: one .hgrm file holds one distribution: name a directory with -o";

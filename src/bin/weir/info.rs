@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use weir::exchange::{Policy, State};
 use weir::export::{self, json};
-use weir::ledger::Ledger;
+use weir::ledger::{Exchanges, Ledger};
+use weir::query::group::Keys;
+use weir::query::latency::Latency;
+use weir::query::scan::{self, Question};
 use weir::report::{self, escaped, units};
-use weir::segment::Summary;
+use weir::segment::{SegmentError, Store, Summary};
 use weir::time::Timestamp;
 
 use crate::args::InfoArgs;
 use crate::exit::Exit;
 use crate::open::{Opened, Reading, Subject};
+use crate::question::{Asked, secrets};
 use crate::terminal;
 
 /// What the segments of an answer are.
@@ -28,21 +33,68 @@ struct Holdings {
     bytes: u64,
     /// Where the segments say they are from.
     sources: BTreeSet<String>,
+    /// Where the user asked for some of the exchanges, or for groups.
+    matching: Option<Matching>,
 }
 
 /// Answers `weir info`.
 pub(crate) fn run(args: &InfoArgs) -> Result<Exit> {
+    let which = &args.which;
+    let asked = Asked::read(which)?;
+    let latency =
+        Latency::new(args.grouping.keys()?.unwrap_or_else(Keys::none), args.grouping.metric()?);
+    let asks = [&which.filter, &which.since, &which.until, &args.grouping.by];
+    let is_asked = asks.into_iter().any(Option::is_some) || args.grouping.metric.is_some();
     let subject = Subject::look(&args.paths)?;
-    let opened = subject.store(&Reading { policy: Policy::default(), workers: args.workers })?;
-    let holdings = Holdings::of(&opened)?;
+    let policy = Policy { secrets: secrets(which.keep_secrets), ..Policy::default() };
+    let opened = subject.store(&Reading { policy, workers: which.workers })?;
+    let mut holdings = Holdings::of(&opened)?;
+    let mut damaged = Vec::new();
+    if is_asked {
+        let question = asked.question(scan::last_start(&opened.store)?);
+        let mut matching = Matching { exchanges: Exchanges::default(), latency };
+        damaged = matching.count(&opened.store, &question)?;
+        holdings.matching = Some(matching);
+    }
     let mut out = terminal::output();
-    if args.json {
+    if which.json {
         out.write_all(&holdings.json())?;
     } else {
         out.write_all(holdings.text().as_bytes())?;
     }
     out.flush()?;
-    opened.close(&[])
+    opened.close(&damaged)
+}
+
+/// The exchanges that the user asked for.
+struct Matching {
+    exchanges: Exchanges,
+    /// By the keys; without any, all of them are one group.
+    latency: Latency,
+}
+
+impl Matching {
+    /// Counts the exchanges that the question is about, and tells what damage hid.
+    fn count(&mut self, store: &Store, question: &Question) -> Result<Vec<SegmentError>> {
+        let scanned = scan::scan(store, question, &mut |found| {
+            let facts = found.facts;
+            count_state(&mut self.exchanges, facts.state, 1);
+            self.latency.record_facts(&facts, found);
+            ControlFlow::Continue(())
+        })?;
+        Ok(scanned.damaged)
+    }
+}
+
+fn count_state(exchanges: &mut Exchanges, state: State, number: u64) {
+    exchanges.total += number;
+    *match state {
+        State::Complete => &mut exchanges.complete,
+        State::Truncated => &mut exchanges.truncated,
+        State::Unanswered => &mut exchanges.unanswered,
+        State::Open => &mut exchanges.open,
+        State::Orphan => &mut exchanges.orphan,
+    } += number;
 }
 
 impl Holdings {
@@ -94,6 +146,14 @@ impl Holdings {
                 text.push_str(&format!("captured   {}\n", escaped(source.as_bytes())));
             }
         }
+        if let Some(Matching { exchanges, latency }) = &self.matching {
+            text.push('\n');
+            report::ledger::exchanges(&mut text, style, "matching", exchanges);
+            let (keys, rows) = (latency.keys(), latency.rows());
+            if exchanges.total > 0 {
+                text.push_str(&report::groups::groups(keys, &rows, terminal::width(), style));
+            }
+        }
         text
     }
 
@@ -113,6 +173,18 @@ impl Holdings {
             );
             out.extend_from_slice(object.as_bytes());
         }
+        if let Some(Matching { exchanges, latency }) = &self.matching {
+            out.extend_from_slice(b",\"matching\":");
+            export::ledger::write_exchanges(exchanges, &mut out);
+            out.extend_from_slice(b",\"groups\":[");
+            for (position, row) in latency.rows().iter().enumerate() {
+                if position > 0 {
+                    out.push(b',');
+                }
+                export::latency::write_group(latency.keys(), latency.metric(), row, &mut out);
+            }
+            out.push(b']');
+        }
         out.extend_from_slice(b"}\n");
         out
     }
@@ -123,12 +195,9 @@ fn counted(summary: &Summary) -> Ledger {
     let mut ledger = Ledger::default();
     let exchanges = &mut ledger.exchanges;
     for stats in summary.groups().map(|(_, stats)| stats).chain(summary.other()) {
-        exchanges.total += stats.total();
-        exchanges.complete += stats.state(State::Complete);
-        exchanges.truncated += stats.state(State::Truncated);
-        exchanges.unanswered += stats.state(State::Unanswered);
-        exchanges.open += stats.state(State::Open);
-        exchanges.orphan += stats.state(State::Orphan);
+        for state in State::ALL {
+            count_state(exchanges, state, stats.state(state));
+        }
     }
     ledger
 }

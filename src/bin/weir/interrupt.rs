@@ -7,6 +7,19 @@ use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use weir::pipeline::Watch;
 
+/// Whether a signal came that nobody has answered yet.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the user wants no more of the answer that is being given.
+pub(crate) fn is_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// Takes the signal as answered: the run that it was meant for has ended.
+pub(crate) fn forget() {
+    ASKED.store(false, Ordering::Relaxed);
+}
+
 /// Lets the signals stop the run that `watch` watches, and tells afterwards whether one did.
 pub(crate) fn stops(watch: &Arc<Watch>) -> anyhow::Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
@@ -22,6 +35,7 @@ pub(crate) fn stops(watch: &Arc<Watch>) -> anyhow::Result<Arc<AtomicBool>> {
         .context("cannot listen for signals")?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
+            ASKED.store(true, Ordering::Relaxed);
             flag.store(true, Ordering::Relaxed);
             watch.stop.store(true, Ordering::Relaxed);
         }

@@ -6,19 +6,19 @@ use anyhow::{Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
 use weir::export;
 use weir::pipeline::Output;
+use weir::query::ExchangeText;
 use weir::query::group::Keys;
 use weir::query::inflight::InFlight;
 use weir::query::latency::{Collector, Latency};
 use weir::query::phases::Phases;
 use weir::query::scan::{self, Question};
 use weir::query::series::Series;
-use weir::query::{ExchangeText, Metric};
 use weir::report;
 use weir::report::{histogram, table};
 use weir::segment::Store;
 
 use crate::args::{LatencyArgs, Which};
-use crate::exit::{Exit, UsageError};
+use crate::exit::Exit;
 use crate::open::{Reading, Subject};
 use crate::question::{Asked, secrets};
 use crate::terminal;
@@ -43,8 +43,8 @@ impl<C: Collector + Send> Output for Tally<'_, C> {
 
 /// Answers `weir latency`.
 pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
-    let keys = keys(&args.by)?;
-    let metric = metric(&args.metric)?;
+    let keys = args.grouping.keys()?.unwrap_or_default();
+    let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     if args.phases {
         let (phases, exit) = collect(&subject, &args.which, &keys, Phases::new(keys.clone()))?;
@@ -69,21 +69,6 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Reads `--by`.
-pub(crate) fn keys(by: &str) -> Result<Keys> {
-    Ok(Keys::parse(by).map_err(|error| UsageError(format!("--by: {error}")))?)
-}
-
-/// Reads `--metric`.
-pub(crate) fn metric(name: &str) -> Result<Metric> {
-    let Some(metric) = Metric::ALL.into_iter().find(|metric| metric.name() == name) else {
-        let names = Metric::ALL.map(Metric::name).join(", ");
-        let text = format!("--metric: `{name}` is no phase: expected one of {names}");
-        return Err(UsageError(text).into());
-    };
-    Ok(metric)
-}
-
 /// Lets `empty` collect what the options ask of the subject.
 pub(crate) fn collect<C: Collector + Clone + Send>(
     subject: &Subject,
@@ -92,14 +77,14 @@ pub(crate) fn collect<C: Collector + Clone + Send>(
     empty: C,
 ) -> Result<(C, Exit)> {
     let asked = Asked::read(which)?;
-    let start_lines = keys.are_summarised() && !asked.filter.needs_text();
+    let is_brief = !keys.needs_heads() && !asked.filter.needs_heads();
     let policy = Policy {
-        heads: if start_lines { Heads::StartLine } else { Heads::Whole },
+        heads: if is_brief { Heads::Brief } else { Heads::Whole },
         body_bytes_max: None,
         secrets: secrets(which.keep_secrets),
     };
     let reading = Reading { policy, workers: which.workers };
-    if asked.is_relative() {
+    if asked.is_relative() || !subject.foreign.is_empty() {
         // The end of the data is known only when all of it was read.
         let mut collector = empty;
         let opened = subject.store(&reading)?;

@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use weir::exchange::Secrets;
-use weir::query::Filter;
+use weir::query::group::Keys;
 use weir::query::scan::Question;
 use weir::query::span::{Bound, Span};
+use weir::query::{Filter, Metric};
 use weir::time::Timestamp;
 
-use crate::args::Which;
+use crate::args::{Grouping, Which};
 use crate::exit::UsageError;
 
 /// A question before the end of the data is known, which `-15m` counts from.
@@ -41,6 +42,23 @@ impl Asked {
     pub(crate) fn question(self, last: Option<Timestamp>) -> Question {
         let last = last.unwrap_or_default();
         Question { filter: self.filter, span: Span::new(self.since, self.until, last) }
+    }
+}
+
+impl Grouping {
+    /// The keys; `None` where none were given.
+    pub(crate) fn keys(&self) -> Result<Option<Keys>, UsageError> {
+        let read = |text| Keys::parse(text).map_err(|error| UsageError(format!("--by: {error}")));
+        self.by.as_deref().map(read).transpose()
+    }
+
+    /// The time; the total where none was given.
+    pub(crate) fn metric(&self) -> Result<Metric, UsageError> {
+        let Some(name) = self.metric.as_deref() else { return Ok(Metric::Total) };
+        Metric::ALL.into_iter().find(|metric| metric.name() == name).ok_or_else(|| {
+            let names = Metric::ALL.map(Metric::name).join(", ");
+            UsageError(format!("--metric: `{name}` is no time: expected one of {names}"))
+        })
     }
 }
 

@@ -9,14 +9,18 @@ use weir::query::scan::{self, Lookup};
 use weir::report::{detail, escaped};
 
 use crate::args::ShowArgs;
-use crate::exit::Exit;
+use crate::exit::{Exit, UsageError};
 use crate::open::{Reading, Subject};
 use crate::question::secrets;
 use crate::terminal;
 
 /// Answers `weir show`.
 pub(crate) fn run(args: &ShowArgs) -> Result<Exit> {
-    let Some((id, paths)) = args.paths_and_id.split_last() else { bail!("no id was given") };
+    let Some((id, paths)) = args.paths_and_id.split_last().filter(|(_, paths)| !paths.is_empty())
+    else {
+        let text = "an id is missing: weir show PATH... ID; weir list shows the ids";
+        return Err(UsageError(text.to_owned()).into());
+    };
     let id = id.to_string_lossy();
     let subject = Subject::look(paths)?;
     let policy = Policy {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use weir::exchange::{Heads, Policy, Secrets};
 use weir::export::json;
 use weir::pipeline::Output;
@@ -34,12 +34,15 @@ impl Output for Nothing {
 /// Answers `weir verify`.
 pub(crate) fn run(args: &VerifyArgs) -> Result<Exit> {
     let subject = Subject::look(&args.paths)?;
+    if let Some((path, _)) = subject.foreign.first() {
+        bail!("{} is neither a segment nor a capture: it has no checksums", path.display());
+    }
     let mut findings = Vec::new();
     for path in Store::open(&subject.segments)?.paths() {
         findings.push(verify(path, args.repair)?);
     }
-    if !subject.captures.is_empty() {
-        findings.push(capture(&subject)?);
+    for path in &subject.captures {
+        findings.push(capture(path)?);
     }
     let mut out = terminal::output();
     for finding in &findings {
@@ -78,20 +81,18 @@ fn verify(path: &Path, repairs: bool) -> Result<Finding> {
     })
 }
 
-/// Reads captures to their end; damage is what the reading complains of, and an account that
+/// Reads a capture to its end; damage is what the reading complains of, and an account that
 /// does not balance.
-fn capture(subject: &Subject) -> Result<Finding> {
-    let policy =
-        Policy { heads: Heads::StartLine, body_bytes_max: None, secrets: Secrets::Redacted };
+fn capture(path: &Path) -> Result<Finding> {
+    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, secrets: Secrets::Redacted };
+    let subject = Subject { captures: vec![path.to_owned()], ..Subject::default() };
     let captured = subject.read(&Reading { policy, workers: None }, vec![Nothing])?;
-    let names: Vec<String> =
-        subject.captures.iter().map(|path| path.display().to_string()).collect();
     let mut damage = captured.ledger.imbalances();
     if captured.is_damaged {
         damage.push("not all of it could be read".to_owned());
     }
     Ok(Finding {
-        path: names.join(" "),
+        path: path.display().to_string(),
         is: format!("{} read", units::counted(captured.ledger.frames.seen, "frame", "frames")),
         exchanges: captured.ledger.exchanges.total,
         damage,

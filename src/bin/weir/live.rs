@@ -1,0 +1,268 @@
+//! `weir capture -i`: interfaces in, exchanges out, for as long as it takes.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use weir::exchange::Exchange;
+use weir::ledger::Ledger;
+use weir::pipeline::{
+    BlockOutput, Keep, Options, Output, Ports, Recorder, RecorderNotice, Recording, Service, Watch,
+    run as run_pipeline,
+};
+use weir::query::group::Keys;
+use weir::report;
+use weir::report::list::Layout;
+use weir::sandbox::{Interfaces as Use, Needs, confine};
+use weir::segment::About;
+use weir::source::live::{InterfaceCounts, Interfaces, Notice, Selection, Settings};
+use weir::time::Timestamp;
+
+use crate::args::CaptureArgs;
+use crate::capture::{Limit, Limited, host_name, policy, summarize};
+use crate::exit::{Exit, complain};
+use crate::list::Form;
+use crate::metrics::Listener;
+use crate::status::{Groups, SharedBoard, Tap, Ticker, Times, load};
+use crate::{interrupt, terminal};
+
+/// Bytes of lines that a worker collects before it prints them.
+const LINES_BYTES: usize = 32 << 10;
+
+/// Answers `weir capture -i`.
+pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
+    let live = &args.live;
+    let notify = Box::new(|notice: Notice| complain(&notice.to_string()));
+    let interfaces = Interfaces::open(&live.interface, settings(args), notify)?;
+    let metrics = live.metrics.map(Listener::bind).transpose()?;
+    let dir = args.write.as_deref().map(make_dir).transpose()?;
+    // From here on nothing is opened that takes privileges, and threads may be started.
+    let writes: Vec<PathBuf> = dir.into_iter().collect();
+    let needs = Needs {
+        user: live.user.as_deref(),
+        writes: &writes,
+        reads: &[],
+        interfaces: Use::Captured,
+    };
+    let confined = confine(&needs)?;
+    let names = live.interface.join(", ");
+    eprintln!("capturing {}; {confined}", report::escaped(names.as_bytes()));
+    let run = Run::new(args);
+    if let Some(listener) = metrics {
+        if let Some(address) = listener.address() {
+            eprintln!("metrics on http://{address}/metrics");
+        }
+        listener.serve(&run.watch, &run.board);
+    }
+    match writes.first() {
+        Some(dir) => run.record(interfaces, dir),
+        None => run.print(interfaces),
+    }
+}
+
+fn settings(args: &CaptureArgs) -> Settings {
+    let settings = Settings {
+        ring_bytes: args.live.buffer,
+        selection: selection(&args.filter, args.port.as_ref()),
+        ..Settings::default()
+    };
+    Settings { snap_len: args.live.snaplen.unwrap_or(settings.snap_len), ..settings }
+}
+
+/// What the kernel passes: a filter stands for itself, and ports are looked at behind the decoder
+/// as well.
+pub(crate) fn selection(filter: &[String], ports: Option<&Ports>) -> Selection {
+    let expression = filter.join(" ");
+    match ports {
+        _ if !expression.trim().is_empty() => Selection::Expression(expression),
+        Some(ports) => Selection::Ports(ports.ranges().to_vec()),
+        None => Selection::Everything,
+    }
+}
+
+/// The directory for segments, which is there from now on.
+fn make_dir(dir: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if !dir.is_dir() {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.with_context(|| format!("cannot make directory {}", dir.display()))?;
+    }
+    Ok(dir.to_owned())
+}
+
+/// What the parts of a run share.
+struct Run<'a> {
+    args: &'a CaptureArgs,
+    watch: Arc<Watch>,
+    board: SharedBoard,
+    limit: Limit,
+}
+
+impl<'a> Run<'a> {
+    fn new(args: &'a CaptureArgs) -> Self {
+        let watch = Arc::new(Watch::default());
+        let limit = Limit::new(args.count, &watch);
+        Self { args, watch, board: SharedBoard::default(), limit }
+    }
+
+    /// How many workers: with one processor the capturing thread does the work itself; else the
+    /// work has threads of its own, so that a slow disk or pipe is not felt in the rings at once.
+    fn workers(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.args.workers.map_or_else(|| cores.clamp(1, 4), usize::from)
+    }
+
+    /// Captures until something ends it; gives the outputs and the account.
+    fn capture<O: Output>(
+        &self,
+        mut interfaces: Interfaces,
+        output: impl Fn() -> O,
+    ) -> Result<(Vec<O>, Ledger)> {
+        interrupt::stops(&self.watch)?;
+        let groups = if self.args.live.metrics.is_some() { Groups::Told } else { Groups::Unused };
+        let outputs = (0..self.workers()).map(|_| {
+            let output = Limited { limit: &self.limit, output: output() };
+            Tap::new(output, &self.board, groups)
+        });
+        let options = Options { policy: policy(self.args), ports: self.args.port.clone() };
+        let counts = interfaces.counts();
+        let times = Times { stats: self.args.live.stats, duration: self.args.live.duration };
+        let ticker = Ticker::start(times, &self.watch, &self.board);
+        let outcome = run_pipeline(&mut interfaces, &options, None, &self.watch, outputs.collect());
+        drop(ticker);
+        let outcome = outcome?;
+        outcome.errors.iter().for_each(|error| complain(&error.to_string()));
+        if counts.len() > 1 {
+            counts.iter().for_each(tell_counts);
+        }
+        let outputs = outcome.outputs.into_iter().map(|tap| tap.output.output).collect();
+        Ok((outputs, outcome.ledger))
+    }
+
+    fn record(&self, interfaces: Interfaces, dir: &Path) -> Result<Exit> {
+        let about = About {
+            started_at: now(),
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: self.args.live.interface.join(" "),
+            ..About::default()
+        };
+        let rotate = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&rotate))
+            .context("cannot listen for signals")?;
+        let service = Service {
+            keep: self.args.live.keep.unwrap_or(Keep::ALL),
+            watch: Arc::clone(&self.watch),
+            rotate,
+            notify: Box::new(|notice: RecorderNotice| complain(&notice.to_string())),
+        };
+        let recording = Recording {
+            dir: dir.to_owned(),
+            about,
+            rotate_bytes: self.args.rotate.bytes,
+            rotate_ns: self.args.rotate.ns,
+        };
+        let recorder = Recorder::serve(recording, service)?;
+        let (outputs, ledger) = self.capture(interfaces, || recorder.output())?;
+        outputs.into_iter().for_each(BlockOutput::finish);
+        let recorded = recorder.seal(&ledger);
+        summarize(&ledger, recorded.as_ref().ok());
+        let unkept = load(&self.watch.unkept);
+        if unkept > 0 {
+            complain(&format!("{unkept} exchanges were measured and not kept"));
+        }
+        recorded?;
+        Ok(Exit::Done)
+    }
+
+    fn print(&self, interfaces: Interfaces) -> Result<Exit> {
+        let form = if self.args.json {
+            Form::Json(Keys::none())
+        } else {
+            Form::Lines(Layout::new(terminal::line_width(), terminal::style()))
+        };
+        let failure = Arc::new(AtomicBool::new(false));
+        let lines = || Lines {
+            form: form.clone(),
+            is_terminal: std::io::stdout().is_terminal(),
+            bytes: Vec::new(),
+            text: String::new(),
+            watch: Arc::clone(&self.watch),
+            error: None,
+            is_cut_off: Arc::clone(&failure),
+        };
+        let (outputs, ledger) = self.capture(interfaces, lines)?;
+        let mut error = None;
+        for mut lines in outputs {
+            lines.flush();
+            error = error.or(lines.error);
+        }
+        summarize(&ledger, None);
+        error.map_or(Ok(Exit::Done), |error| Err(error.into()))
+    }
+}
+
+/// Says what one of several interfaces gave.
+fn tell_counts(counts: &InterfaceCounts) {
+    eprintln!(
+        "{}: {} frames, {} missed by the kernel, {} by the interface, lost {} times",
+        report::escaped(counts.name.as_bytes()),
+        load(&counts.received),
+        load(&counts.dropped_by_kernel),
+        load(&counts.dropped_by_interface),
+        load(&counts.interruptions),
+    );
+}
+
+/// Prints a line an exchange: on a terminal at once, else once a second at the latest. Several
+/// workers print whole lines each.
+struct Lines {
+    form: Form,
+    is_terminal: bool,
+    bytes: Vec<u8>,
+    text: String,
+    watch: Arc<Watch>,
+    error: Option<std::io::Error>,
+    /// Whether standard output is gone, for any of the workers.
+    is_cut_off: Arc<AtomicBool>,
+}
+
+impl Output for Lines {
+    fn exchange(&mut self, exchange: &Exchange) {
+        self.form.append(exchange, &mut self.text, &mut self.bytes);
+        if self.is_terminal || self.bytes.len() >= LINES_BYTES {
+            self.flush();
+        }
+    }
+
+    fn tick(&mut self, _: Timestamp) {
+        self.flush();
+    }
+}
+
+impl Lines {
+    fn flush(&mut self) {
+        if self.is_cut_off.load(Ordering::Relaxed) {
+            self.bytes.clear();
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(&self.bytes).and_then(|()| out.flush());
+        self.bytes.clear();
+        if let Err(error) = written {
+            self.error = Some(error);
+            self.is_cut_off.store(true, Ordering::Relaxed);
+            self.watch.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// When the capture began, for the name of its first segment.
+#[expect(clippy::disallowed_methods, reason = "no packet has told the time yet")]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
