@@ -457,7 +457,6 @@ impl Book {
         let [_, lost] = self.unseen.unplaced;
         if exchange.facts().response.is_none() && !lost.is_none() {
             exchange.evidence().response = lost;
-            exchange.note(Anomaly::GapInResponse);
         }
     }
 
