@@ -495,6 +495,8 @@ fn the_doctor_finds_what_passes() {
         let is_over = std::sync::Arc::new(AtomicBool::new(false));
         let until = std::sync::Arc::clone(&is_over);
         let client = neighbour.run(move || {
+            // Now the cable carries, and there is traffic from the look's begin on.
+            ask(address, 1);
             std::thread::spawn(move || {
                 while !until.load(Ordering::Relaxed) {
                     ask(address, 5);
