@@ -32,11 +32,12 @@ demo: build
 
 test:
 	@tools/need test
-	cargo test --locked
+	@tools/foreign
+	cargo test --locked --features parquet
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features parquet -- -D warnings
 
 captures:
 	captures/record

@@ -62,6 +62,7 @@ anomalies! {
     ManyInterim "many_interim" "more interim responses than are listed",
     DuplicateFrames "duplicate_frames" "bytes of it were captured more than once",
     SwitchedProtocol "switched_protocol" "the connection became a tunnel after it",
+    Reduced "reduced" "a budget of weir was reached meanwhile: less of it was kept than asked for",
 }
 
 /// A set of anomalies: one bit each.

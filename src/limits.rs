@@ -189,8 +189,8 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const VALUES_BODY_MAX: usize = 4096;
 
 /// Values that a comparison keeps of the first capture's answers, for each way of matching them;
-/// requests beyond it are not compared, which is told. Some 100 MB.
-pub const VALUES_KEPT_MAX: usize = 1 << 21;
+/// requests beyond it are not compared, which is told. 24 bytes each, some 100 MB.
+pub const VALUES_KEPT_MAX: usize = 1 << 22;
 
 /// Places in JSON bodies (array positions counted apart) that a comparison tells apart; values
 /// elsewhere are left out.

@@ -19,7 +19,7 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("winnow", &["query/filter/"]),
     ("regex", &["query/filter/"]),
     ("comfy_table", &["report/"]),
-    ("hdrhistogram", &["segment/latencies.rs"]),
+    ("hdrhistogram", &["segment/latencies.rs", "export/hdr.rs"]),
     ("clap", &["bin/"]),
     ("anyhow", &["bin/"]),
     ("indicatif", &["bin/"]),

@@ -38,6 +38,7 @@ fn in_folder(dir: &Path, words: &str) -> Command {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn failures_are_told_in_one_line() {
     let dir = files();
     let check = |words: &str, code: i32, expected: &str| {

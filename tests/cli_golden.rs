@@ -4,8 +4,18 @@ use std::fmt::Write as _;
 
 use crate::cli::{answer, captures, differs, golden, run, weir};
 
-const COMMANDS: [&str; 9] =
-    ["capture", "latency", "list", "show", "info", "verify", "export", "completions", "man"];
+const COMMANDS: [&str; 10] = [
+    "capture",
+    "latency",
+    "list",
+    "show",
+    "compare",
+    "info",
+    "verify",
+    "export",
+    "completions",
+    "man",
+];
 
 #[test]
 fn every_capture_lists_what_it_is_known_to_hold() {

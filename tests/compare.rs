@@ -152,7 +152,7 @@ fn sentences(changes: &[ValueChange]) -> Vec<String> {
 
 #[test]
 fn a_planted_cent_is_found_and_nothing_else_is() {
-    for seed in 0..3 {
+    for seed in 0..2 {
         let planted = std::cell::Cell::new(0);
         let before = |body: &str, random: &mut Random| (200, promo(body, &|_, _| 0, random));
         let after = |body: &str, random: &mut Random| {

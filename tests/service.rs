@@ -488,6 +488,28 @@ fn followers_see_every_exchange_through_rotation() {
     });
 }
 
+#[test]
+fn beyond_a_budget_less_is_kept_and_what_was_kept_says_so() {
+    in_namespace(|| {
+        let (dir, path) = temporary();
+        serve(noise(1000));
+        let weir = Weir::capture(&["-w", &path, "--max-cpu", "1", "--bodies", "all"]);
+        with_load(|| {
+            weir.said("the budget of processor time is reached: bodies are not kept");
+            until("a mark", || {
+                listed(dir.path()).iter().any(|line| line.contains("reduced")).then_some(())
+            });
+            weir.said("one flow in 2 is captured, without bodies");
+        });
+        weir.stop();
+        let ledger = checked_ledger(dir.path());
+        assert!(ledger["frames"]["packets"].as_u64() > Some(0), "{ledger}");
+        let output = crate::service::weir(&["capture", "-i", "lo", "--max-memory", "64M"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("--max-memory has to hold the rings"), "{said}");
+    });
+}
+
 /// What is answered over HTTP.
 fn get(port: u16, request: &str) -> String {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a server");

@@ -1,11 +1,16 @@
 //! The tests of the library from captures to exchanges, and of the command line.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests may fail")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and numbers of tests are small"
+)]
 
 mod allocation;
 mod architecture;
-mod damage;
-mod dialogues;
 mod big;
 mod cli;
 mod cli_capture;
@@ -14,24 +19,28 @@ mod cli_failures;
 mod cli_golden;
 mod cli_memory;
 mod cli_same;
-mod filters;
-mod live;
-mod namespace;
-mod properties;
+mod compare;
+mod damage;
+mod dialogues;
 mod export_curl;
 mod export_har;
 mod export_packets;
 #[cfg(feature = "parquet")]
 mod export_parquet;
+mod filters;
+mod fleet;
 mod foreign;
-mod compare;
-mod own_captures;
-mod public_captures;
-mod run;
-mod talk;
-mod sandbox;
-mod service;
-mod tape;
 mod grouping;
 mod hdr_readers;
+mod live;
+mod namespace;
+mod own_captures;
+mod properties;
+mod public_captures;
+mod run;
+mod sandbox;
+mod service;
 mod simulation;
+mod talk;
+mod tape;
+mod traps;

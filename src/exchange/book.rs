@@ -278,6 +278,23 @@ impl Book {
         }
     }
 
+    /// Ends an orphan without its body, and tells whether there was one to end: it answers a HEAD
+    /// request, since its client sent the next request, whose packet acknowledged so much, when
+    /// it had the head alone.
+    pub(super) fn end_bodiless(&mut self, acknowledged: u64, around: &mut Around<'_, '_>) -> bool {
+        let Responding::Orphan(orphan) = &mut self.responding else { return false };
+        let is_bodiless = !self.pipelines
+            && acknowledged == orphan.offset
+            && acknowledged == self.response_position;
+        if is_bodiless && let Responding::Orphan(mut orphan) = std::mem::take(&mut self.responding)
+        {
+            orphan.end_bodiless();
+            let at = orphan.response_ended_at().unwrap_or_default();
+            self.emit(orphan, State::Orphan, at, around);
+        }
+        is_bodiless
+    }
+
     pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
         if policy.body_bytes_max.is_some()
             && let Some(exchange) = self.under_way(part)
@@ -341,11 +358,12 @@ impl Book {
         let lost = self.take_unplaced(Part::Response);
         for mut request in self.pending.drain(..given_up).collect::<Vec<_>>() {
             if !request.is_response_over() {
-                request.note(Anomaly::GapInResponse);
                 request.evidence().response.add(lost);
-                if answered != Answered::Pending(given_up) {
-                    request.note(Anomaly::AmbiguousPair);
-                }
+            }
+            let is_lost = request.is_answered_before(self.response_gap_end);
+            if !request.is_response_over() && (!is_lost || answered != Answered::Pending(given_up))
+            {
+                request.note(Anomaly::AmbiguousPair);
             }
             self.emit(request, State::Unanswered, head.begun_at, around);
         }
@@ -357,7 +375,8 @@ impl Book {
                 request.note(Anomaly::GapBeforeResponse);
             }
             // How many messages a gap hid is not known, so later pairs may be shifted as well.
-            let is_gapped = self.lost_request_at.is_some() || self.response_gap_end > 0;
+            let is_gapped =
+                around.is_mid_stream || self.lost_request_at.is_some() || self.response_gap_end > 0;
             if self.pipelines && is_gapped {
                 request.note(Anomaly::AmbiguousPair);
             }
@@ -368,6 +387,7 @@ impl Book {
         self.place = Place::Adrift;
         let mut orphan = self.open(around);
         orphan.response_head(head, status, around.desk.policy);
+        orphan.offset = head.offset.saturating_add(u64::from(head.header_bytes));
         if self.request_gap_end > self.settled {
             orphan.note(Anomaly::GapInRequest);
         }

@@ -205,10 +205,15 @@ impl<'d> Ear<'_, 'd> {
     }
 
     fn requests(&mut self, mut input: Input<'_>) {
-        let (Parts { requests, book, .. }, mut around) = self.split();
+        let (Parts { requests, responses, book, .. }, mut around) = self.split();
         while let Some(event) = requests.advance(&mut input, Answering::Other) {
             match event {
-                MessageEvent::Head(head) => book.request_head(&head, &mut around),
+                MessageEvent::Head(head) => {
+                    if book.end_bodiless(head.acknowledged, &mut around) {
+                        *responses = MessageParser::new(Side::Response);
+                    }
+                    book.request_head(&head, &mut around);
+                }
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Request, bytes, around.desk.policy);
                 }

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub struct Pending {
     exchange: Exchange,
-    /// Position of the request's first byte in its stream.
+    /// Position of the request's first byte in its stream; of an orphan's first body byte.
     pub(super) offset: u64,
     /// How much of the response stream the client had received when it sent that byte.
     pub(super) acknowledged: u64,
@@ -217,6 +217,15 @@ impl Pending {
         let body = text.body.get_or_insert_default();
         let room = most.saturating_sub(body.len()).min(bytes.len());
         body.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    }
+
+    /// Takes it that the response has no body, whatever its fields say, and ended with its head.
+    pub(super) const fn end_bodiless(&mut self) {
+        if let Some(message) = &mut self.exchange.facts.response {
+            message.framing = Framing::None;
+            message.body_bytes = 0;
+        }
+        self.response.ended = Some(Ended::Whole);
     }
 
     /// Takes a message's end.

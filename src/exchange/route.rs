@@ -14,7 +14,8 @@ pub fn write_route(target: &[u8], route: &mut String) {
         Ok(text) => write_segments(text, route),
         // Bytes that are not UTF-8 stand as their Latin-1 characters, so that routes are text.
         Err(_) => {
-            write_segments(&path.iter().map(|&byte| char::from(byte)).collect::<String>(), route)
+            let text: String = path.iter().map(|&byte| char::from(byte)).collect();
+            write_segments(&text, route);
         }
     }
 }

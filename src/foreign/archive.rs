@@ -54,13 +54,22 @@ pub(super) fn read(
 #[derive(Debug, Default)]
 struct Walk {
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    quoting: Quoting,
     /// The last string outside of entries, as far as it matters.
     word: Vec<u8>,
     in_entries: bool,
     entry: Vec<u8>,
     is_too_long: bool,
+}
+
+/// Whether the walk is inside of a string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Quoting {
+    #[default]
+    Outside,
+    Inside,
+    /// Behind a backslash.
+    Escaped,
 }
 
 /// How deep the entries lie: the object, `log`, `entries`, the entry.
@@ -73,13 +82,13 @@ impl Walk {
         if in_entry {
             self.keep(byte);
         }
-        if self.in_string {
+        if self.quoting != Quoting::Outside {
             self.string(byte, in_entry);
             return None;
         }
         match byte {
             b'"' => {
-                self.in_string = true;
+                self.quoting = Quoting::Inside;
                 self.word.clear();
             }
             b'{' | b'[' => {
@@ -106,9 +115,9 @@ impl Walk {
 
     fn string(&mut self, byte: u8, in_entry: bool) {
         match byte {
-            _ if self.escaped => self.escaped = false,
-            b'\\' => self.escaped = true,
-            b'"' => self.in_string = false,
+            _ if self.quoting == Quoting::Escaped => self.quoting = Quoting::Inside,
+            b'\\' => self.quoting = Quoting::Escaped,
+            b'"' => self.quoting = Quoting::Outside,
             _ if !in_entry && self.word.len() < 16 => self.word.push(byte),
             _ => {}
         }

@@ -84,7 +84,8 @@ impl Format {
         if !has(&[Field::Seconds, Field::Milliseconds, Field::Microseconds]) {
             return Err(FormatError::NoTime);
         }
-        if !has(&[Field::Request]) && !(has(&[Field::Method]) && has(&[Field::Target])) {
+        let in_two = has(&[Field::Method]) && has(&[Field::Target]);
+        if !has(&[Field::Request]) && !in_two {
             return Err(FormatError::NoRequest);
         }
         let instants = [Field::LoggedAt, Field::BegunAt, Field::LoggedAtIso, Field::LoggedAtEpoch];

@@ -67,14 +67,14 @@ fn a_line_is_an_exchange() {
     );
     check(
         Some(
-            r#"$msec $request_time $remote_addr $request_method $request_uri $status $body_bytes_sent"#,
+            "$msec $request_time $remote_addr $request_method $request_uri $status $body_bytes_sent",
         ),
         "1795242865.000 0.250 10.0.0.9 GET /users/7 200 512",
         250_000_000,
         before,
     );
     check(
-        Some(r#"$time_iso8601|$request_time|$remote_addr|$request|$status|$body_bytes_sent"#),
+        Some("$time_iso8601|$request_time|$remote_addr|$request|$status|$body_bytes_sent"),
         "2026-11-21T07:34:25+01:00|0.250|10.0.0.9|GET /users/7 HTTP/1.1|200|512",
         250_000_000,
         before,

@@ -1,6 +1,6 @@
 //! Reads frames, decodes them, and gives each packet to the worker that owns its flow.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -9,9 +9,11 @@ use crate::decode::{Decoded, Decoder};
 use crate::exchange::{Exchange, Policy};
 use crate::flow::FlowKey;
 use crate::ledger::{Ledger, Skip};
+use crate::limits::SHARDS;
 use crate::packet::{Frame, Packet};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::ports::Ports;
+use crate::pipeline::reduction::Reduction;
 use crate::pipeline::worker::Worker;
 use crate::source::{Reading, Source, SourceError};
 use crate::time::Timestamp;
@@ -50,6 +52,9 @@ pub struct Watch {
     pub missed_by_kernel: AtomicU64,
     /// Frames that interfaces or their drivers dropped, as of the last second.
     pub missed_by_interface: AtomicU64,
+    /// How much is given up for a budget: the number of a [`Reduction`]. Heeded from the next
+    /// second on.
+    pub reduction: AtomicU8,
     /// Exchanges that were measured and could not be kept: the disk was full.
     pub unkept: AtomicU64,
     /// The accounts as of the last second: the first is that of the frames, then one a worker.
@@ -57,6 +62,10 @@ pub struct Watch {
 }
 
 impl Watch {
+    fn reduction(&self) -> Reduction {
+        Reduction::step(self.reduction.load(Ordering::Relaxed))
+    }
+
     /// Where everything went so far, as of the last second of packet time. Flows that are open
     /// count as live, and bytes that are held in wait for others are in no account yet: those
     /// that are told balance.
@@ -144,6 +153,7 @@ pub fn run<S: Source, O: Output>(
             worker.packet(packet, &mut |exchange: &Exchange| output.exchange(exchange));
         }
         Order::Tick(now) => {
+            worker.reduce(watch.reduction(), now, &mut |e: &Exchange| output.exchange(e));
             worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
             watch.account(1, &worker.account());
             output.tick(now);
@@ -182,6 +192,8 @@ struct Intake<'r> {
     /// How far time has come: to the latest frame, or beyond it where the source says so.
     now: Timestamp,
     tick_at: Timestamp,
+    /// How many shards of flows are captured; the packets of the others are dropped here.
+    shards: usize,
     /// Whether a tick was given since the source was last asked for what it lost.
     has_ticked: bool,
 }
@@ -198,6 +210,7 @@ impl<'r> Intake<'r> {
             span: None,
             now: Timestamp::MIN,
             tick_at: Timestamp::MIN,
+            shards: SHARDS,
             has_ticked: false,
         }
     }
@@ -265,6 +278,7 @@ impl<'r> Intake<'r> {
         if self.now >= self.tick_at {
             self.tick_at = self.now.plus(TICK_NS);
             self.has_ticked = true;
+            self.shards = self.watch.reduction().shards();
             hand_on(Order::Tick(self.now));
         }
     }
@@ -280,6 +294,13 @@ impl<'r> Intake<'r> {
                 if self.options.ports.as_ref().is_some_and(|ports| !ports.watch(&packet)) {
                     self.ledger.skip(Skip::Filtered);
                     return;
+                }
+                if self.shards < SHARDS {
+                    let (key, _) = FlowKey::between(packet.source, packet.target);
+                    if key.shard() >= self.shards {
+                        self.ledger.frames.dropped += 1;
+                        return;
+                    }
                 }
                 self.ledger.frames.packets += 1;
                 hand_on(Order::Packet(&packet));
@@ -346,8 +367,8 @@ fn run_threads<S: Source, O: Output>(
             let (deliveries, inbox) = bounded(BATCHES_MAX);
             let (give_back, returned) = bounded(BATCHES_MAX);
             queues.push(Queue { batch: Batch::default(), deliveries, returned });
-            let report = move |account: &Ledger| watch.account(number + 1, account);
-            threads.push(scope.spawn(move || work(policy, output, (&inbox, &give_back), &report)));
+            let work = move || work(policy, output, (&inbox, &give_back), (watch, number));
+            threads.push(scope.spawn(work));
         }
         let (errors, end) = intake.read(source, &mut |order| match order {
             Order::Packet(packet) => {
@@ -386,7 +407,7 @@ fn work<O: Output>(
     policy: Policy,
     mut output: O,
     (inbox, give_back): (&Receiver<Delivery>, &Sender<Batch>),
-    report: &dyn Fn(&Ledger),
+    (watch, number): (&Watch, usize),
 ) -> (O, Ledger) {
     let mut worker = Worker::new(policy);
     let mut end = Timestamp::default();
@@ -400,8 +421,9 @@ fn work<O: Output>(
                 let _ = give_back.try_send(batch);
             }
             Delivery::Tick(now) => {
+                worker.reduce(watch.reduction(), now, &mut |e: &Exchange| output.exchange(e));
                 worker.tick(now, &mut |exchange: &Exchange| output.exchange(exchange));
-                report(&worker.account());
+                watch.account(number + 1, &worker.account());
                 output.tick(now);
             }
             Delivery::End(at) => end = at,

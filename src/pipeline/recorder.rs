@@ -239,7 +239,7 @@ impl Open {
         let Self { recording, writer, keeper: Some(keeper), .. } = self else { return };
         keeper.forget(now);
         if keeper.is_stopped() {
-            if keeper.has_room(&recording.dir) {
+            if Keeper::has_room(&recording.dir) {
                 self.try_again(now);
             }
             return;
@@ -335,12 +335,11 @@ impl Open {
     fn seal(mut self, ledger: &Ledger) -> Result<Recorded, SegmentError> {
         let ledger =
             self.keeper.as_ref().map_or_else(|| ledger.clone(), |keeper| keeper.rest(ledger));
-        let writer = match self.writer.take() {
-            Some((writer, _)) => writer,
-            None => {
-                self.keep_within_budget(&EncodedBlock::default())?;
-                self.create(self.recording.about.started_at)?
-            }
+        let writer = if let Some((writer, _)) = self.writer.take() {
+            writer
+        } else {
+            self.keep_within_budget(&EncodedBlock::default())?;
+            self.create(self.recording.about.started_at)?
         };
         self.seal_one(writer, &ledger)?;
         Ok(self.recorded)

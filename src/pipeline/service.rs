@@ -215,7 +215,7 @@ impl Keeper {
     }
 
     /// Whether it is worth trying to write again.
-    pub(super) fn has_room(&self, dir: &Path) -> bool {
+    pub(super) fn has_room(dir: &Path) -> bool {
         statvfs(dir)
             .map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= RESUME_ROOM_BYTES)
     }

@@ -11,6 +11,7 @@ use crate::limits::{
     SHARDS,
 };
 use crate::packet::{Flags, Packet};
+use crate::pipeline::reduction::Reduction;
 use crate::tcp::{Connection, Outlet, Seq, Verdict};
 use crate::time::Timestamp;
 
@@ -51,6 +52,9 @@ struct Common {
 pub(super) struct Worker {
     shards: Vec<Shard>,
     common: Common,
+    /// What of the messages is to be kept where nothing has to be given up.
+    asked: Policy,
+    reduction: Reduction,
 }
 
 /// Takes every exchange as it is over.
@@ -68,6 +72,8 @@ impl Worker {
         };
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
+            asked: policy,
+            reduction: Reduction::NONE,
             common: Common {
                 policy,
                 pool: Vec::new(),
@@ -81,17 +87,33 @@ impl Worker {
     #[inline]
     pub(super) fn packet(&mut self, packet: &Packet<'_>, emit: Emit<'_>) {
         let (key, side) = FlowKey::between(packet.source, packet.target);
-        let Self { shards, common } = self;
+        let Self { shards, common, .. } = self;
         let Some(shard) = shards.get_mut(key.shard()) else { return };
         shard.packet(&key, side, packet, &mut Hand { common, emit });
     }
 
     /// Looks for flows that are over by time: idle, lingering, or waiting in vain for bytes.
     pub(super) fn tick(&mut self, now: Timestamp, emit: Emit<'_>) {
-        let Self { shards, common } = self;
+        let Self { shards, common, .. } = self;
         let mut hand = Hand { common, emit };
         for shard in shards {
             shard.tick(now, &mut hand);
+        }
+    }
+
+    /// Gives up as much as `reduction` says from now on. Flows that are not captured any more are
+    /// evicted.
+    pub(super) fn reduce(&mut self, reduction: Reduction, now: Timestamp, emit: Emit<'_>) {
+        if std::mem::replace(&mut self.reduction, reduction) == reduction {
+            return;
+        }
+        let Self { shards, common, asked, .. } = self;
+        common.policy = reduction.policy(*asked);
+        let mut hand = Hand { common, emit };
+        for shard in shards.iter_mut().skip(reduction.shards()) {
+            while let Some((key, flow)) = shard.table.evict() {
+                shard.end_flow((&key, flow), Farewell::Evicted, now, &mut hand);
+            }
         }
     }
 
@@ -107,7 +129,7 @@ impl Worker {
     #[must_use]
     pub(super) fn finish(mut self, now: Timestamp, emit: Emit<'_>) -> Ledger {
         self.tick(now, emit);
-        let Self { shards, common } = &mut self;
+        let Self { shards, common, .. } = &mut self;
         let mut hand = Hand { common, emit };
         for shard in shards {
             while let Some((key, flow)) = shard.table.evict() {

@@ -135,7 +135,7 @@ pub fn shown_change(quantity: Quantity, change: &Change) -> String {
     let number = if size.is_infinite() {
         "from nothing".to_owned()
     } else if size >= 1000.0 {
-        format!("{:.3}x", change.after / change.before)
+        format!("{:.1}x", change.after / change.before)
     } else if size >= 9.95 {
         format!("{sign}{size:.0}")
     } else {
@@ -167,8 +167,11 @@ fn verdict(contrast: &Contrast) -> (String, Role) {
     ("no change seen".to_owned(), Role::Faint)
 }
 
-/// The verdicts in words, each once.
+/// The verdicts in words, each once. The tail has its own where it went the other way.
 fn words<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<&'static str> {
+    let findings: Vec<&Finding> = findings.collect();
+    let is_main = |one: &&&Finding| matches!(one.test, Test::Whole | Test::P50 | Test::P90);
+    let main = findings.iter().find(is_main).map(|one| one.is_up);
     let mut words = Vec::new();
     for finding in findings {
         let word = match (finding.test, finding.is_up) {
@@ -178,6 +181,8 @@ fn words<'f>(findings: impl Iterator<Item = &'f Finding>) -> Vec<&'static str> {
             (Test::Unanswered, false) => "fewer unanswered",
             (Test::Sizes, true) => "larger",
             (Test::Sizes, false) => "smaller",
+            (Test::Tail | Test::P99, true) if main == Some(false) => "slower tail",
+            (Test::Tail | Test::P99, false) if main == Some(true) => "faster tail",
             (_, true) => "slower",
             (_, false) => "faster",
         };
@@ -352,7 +357,7 @@ fn coverage(out: &mut String, report: &ValueReport) {
     note(
         out,
         &format!(
-            "{} of {} after answer a request that was answered before too.",
+            "{} of {} in AFTER are to a request that was answered before too.",
             units::count(after.matched),
             units::counted(after.answers, "answer", "answers")
         ),
@@ -385,5 +390,77 @@ fn coverage(out: &mut String, report: &ValueReport) {
         names.truncate(6);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         note(out, &format!("Left out, because it always differs: {}{more}.", names.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::{Exchange, Facts, MessageFacts, State, Timing};
+    use crate::query::compare::{Recording, contrasts as compared};
+    use crate::query::text::ExchangeText;
+    use crate::segment::Metric;
+
+    fn add(recording: &mut Recording, path: &str, total_ns: Option<u64>) {
+        let state = if total_ns.is_some() { State::Complete } else { State::Open };
+        let exchange = Exchange {
+            facts: Facts {
+                state,
+                request: Some(MessageFacts::default()),
+                response: total_ns.map(|_| MessageFacts::default()),
+                status: if total_ns.is_some() { 200 } else { 0 },
+                timing: Timing { total_ns, ..Timing::default() },
+                ..Facts::default()
+            },
+            route: path.to_owned(),
+            ..Exchange::default()
+        };
+        recording.record(&exchange.facts.clone(), &mut ExchangeText::new(&exchange));
+    }
+
+    /// The first line of the only group, where every time after is `percent` of that before, and
+    /// `open` further exchanges were not seen to their end.
+    fn heading(percent: u64, open: u64) -> String {
+        let new = || Recording::new(Keys::default(), Metric::Total);
+        let (mut before, mut after) = (new(), new());
+        for n in 0..500_u64 {
+            let ns = 1_000_000 + n * 7919 % 500 * 1000;
+            // A few are as slow as ever, so that no edge gives the change away.
+            let is_slow = n % 20 == 0;
+            let ns = if is_slow { ns * 10 } else { ns };
+            add(&mut before, "/a", Some(ns));
+            add(&mut after, "/a", Some(if is_slow { ns } else { ns * percent / 100 }));
+        }
+        (0..open).for_each(|_| add(&mut after, "/a", None));
+        let text = contrasts(&Keys::default(), &compared(&before, &after), 80, Style::Plain);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        text.lines().nth(1).expect("a group").to_owned()
+    }
+
+    #[test]
+    fn a_verdict_is_a_word_and_its_lack_a_reason() {
+        let check = |percent: u64, open: u64, expected: &str| {
+            let heading = heading(percent, open);
+            assert!(heading.starts_with("/a ") && heading.ends_with(expected), "{heading}");
+            assert_eq!(heading.chars().count(), 80);
+        };
+        check(100, 0, " no change seen");
+        check(110, 0, " slower");
+        check(90, 0, " faster");
+        check(110, 2, " slower");
+        check(103, 300, " cannot say: 37.5 % after not seen whole");
+    }
+
+    #[test]
+    fn changes_read_well() {
+        let check = |before: f64, after: f64, expected: &str| {
+            let percent = (after / before - 1.0) * 100.0;
+            let change = Change { before, after, percent, interval: None };
+            assert_eq!(shown_change(Quantity::P99, &change), expected);
+        };
+        check(100.0, 130.0, "▲ +30 %");
+        check(100.0, 94.9, "▼ -5.1 %");
+        check(1.0, 25.0, "▲ 25.0x");
+        check(0.0, 25.0, "▲ from nothing");
     }
 }

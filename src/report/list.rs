@@ -149,7 +149,7 @@ fn push_address(facts: &Facts, out: &mut String) {
                 units::push_number(octet.into(), out);
             }
         }
-        address => out.push_str(&address.to_string()),
+        std::net::IpAddr::V6(address) => out.push_str(&address.to_string()),
     }
 }
 

@@ -130,6 +130,11 @@ impl Reassembler {
         captured - kept
     }
 
+    /// Drops what is held, and tells how many bytes that were.
+    pub(super) fn discard(&mut self) -> usize {
+        self.held.take().map_or(0, |held| held.bytes)
+    }
+
     /// Takes the first held run if it begins at the next position.
     pub(super) fn take_next(&mut self) -> Option<Run> {
         let held = self.held.as_mut()?;
@@ -153,7 +158,7 @@ impl Reassembler {
     pub(super) fn proved_gap(&self) -> Option<u64> {
         match self.first_held() {
             Some((first, _)) if first > self.next => {
-                let proved = self.received.min(first);
+                let proved = self.received.min(self.bounded(first));
                 (proved > self.next).then_some(proved)
             }
             Some(_) => None,
@@ -162,6 +167,11 @@ impl Reassembler {
                 None => Some(self.received).filter(|&proved| proved > self.next + 1),
             },
         }
+    }
+
+    /// The position, or the stream's end where that comes first.
+    fn bounded(&self, position: u64) -> u64 {
+        self.end.map_or(position, |end| position.min(end))
     }
 
     /// How far an acknowledgment may go for all of it to be at hand: the next position, or one
@@ -186,8 +196,7 @@ impl Reassembler {
     /// held run begins, where the FIN stands, or where the receiver's proof ends.
     pub(super) fn missing(&self) -> Option<u64> {
         match self.first_held() {
-            Some((first, _)) if first > self.next => Some(first),
-            Some(_) => None,
+            Some((first, _)) => Some(self.bounded(first)).filter(|&first| first > self.next),
             None => self.end.filter(|&end| end > self.next).or_else(|| self.proved_gap()),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 
     /// The format of access logs among the PATHs, as nginx or Apache has it (default: common or
     /// combined, and behind it `$request_time` in seconds or %D in microseconds)
-    #[arg(long, value_name = "FORMAT", global = true, hide_short_help = true)]
+    #[arg(long, value_name = "FORMAT", global = true)]
     pub(crate) log_format: Option<String>,
 }
 
@@ -82,9 +82,9 @@ pub(crate) enum Command {
 #[command(group = clap::ArgGroup::new("input").required(true))]
 #[command(after_help = "\
 Without -w, one line an exchange goes to standard output as each completes;
-of files, those of --json are sorted by start. The summary goes to standard error.
-On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP begins
-a new segment.
+those of files with --json sorted by start. The summary goes to standard error.
+On interfaces SIGINT and SIGTERM end the capture in order; with -w, SIGHUP
+begins a new segment.
 FILTER may follow the files of -r: the first word that neither is nor looks
 like a file begins it.
 
@@ -252,23 +252,27 @@ pub(crate) struct LatencyArgs {
     pub(crate) grouping: Grouping,
 }
 
-/// What moved between two captures: times, errors, sizes, and values in answers
+/// What moved between two captures: times, errors, sizes, answers
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A verdict stands where chance hardly explains a difference (all verdicts of a comparison together
-are held to 5 %), and where it stands even if all that was not seen whole speaks against it.
+A verdict stands where chance hardly explains a difference (all verdicts of a
+comparison together are held to 5 %), and where it stands even if all that was
+not seen whole speaks against it.
 
-Answers to the same request (method, path, query and body in any order; where that does not decide
-the answer, also what its connection changed before) are compared value by value. What always
-differs, such as ids and times, is learned from BEFORE against itself and left out. Bodies are
-there where the capture kept them (weir capture --bodies), and in captures read on the spot.
+Answers to the same request (method, path, query and body in any order; where
+that does not decide the answer, also what its connection changed before) are
+compared value by value. What always differs, such as ids and times, is learned
+from BEFORE against itself and left out. Bodies are there where the capture
+kept them (weir capture --bodies), and in captures read on the spot.
 
---fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors (in percentage
-points), count or size, exits with 3 where a group changed so, and by more than chance.
+--fail-if QUANTITY > +N% (or <, or a duration), of p50, p90, p99, mean, errors
+(in percentage points), count or size, exits with 3 where a group changed so,
+and by more than chance.
 
-With --json a line a group: {\"by\", \"metric\", \"before\", \"after\", \"change\", \"verdicts\",
-\"withheld\"}; a line a difference of values: {\"route\", \"path\", \"difference\", \"count\", \"of\",
-\"before\", \"after\", \"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
+With --json a line a group: {\"by\", \"metric\", \"before\", \"after\",
+\"change\", \"verdicts\", \"withheld\"}; a line a difference of values:
+{\"route\", \"path\", \"difference\", \"count\", \"of\", \"before\", \"after\",
+\"off_by_least\", \"off_by_most\", \"decided\", \"example\"}; and a last line
 {\"values\"} of what could be compared.
 
 Examples:
@@ -427,11 +431,12 @@ pub(crate) struct VerifyArgs {
     pub(crate) json: bool,
 }
 
-/// Answers for programs: browsers, spreadsheets, shells, Wireshark, notebooks
+/// Answers for browsers, spreadsheets, shells, Wireshark, notebooks
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Bodies are there where the capture kept them (weir capture --bodies); of a capture file read on
-the spot they are kept for har, curl and pcapng. Secrets are redacted unless --keep-secrets.
+Segments hold the bodies that were kept (weir capture --bodies); from a capture
+they are read on the spot for har, curl and pcapng. Secrets are redacted unless
+--keep-secrets.
 
 Examples:
   weir export segments --format jsonl -o exchanges.jsonl
@@ -439,7 +444,7 @@ Examples:
   weir export segments --format csv --since -15m > last.csv
   weir export trace.pcap --format curl --where 'path = \"/cart\"' | sh
   weir export trace.pcap --format pcapng --where 'total > 1s' -o slow.pcapng
-  weir export segments --format parquet -o lake    (hive-partitioned; feature parquet)
+  weir export segments --format parquet -o lake
   weir export segments --format hgrm -o total.hgrm         for HdrHistogram's plotter
   weir export segments --format hgrm --by route -o DIR     a file a route
   weir export segments --format hlog --every 1m -o all.hlog")]
@@ -482,7 +487,7 @@ pub(crate) enum ExportFormat {
     Pcapng,
     /// The packets of one link type, for older readers
     Pcap,
-    /// A row an exchange, for DuckDB, Spark and the like: -o is a directory
+    /// A row an exchange, for `DuckDB`, Spark and the like: -o is a directory
     Parquet,
     /// Percentile distribution of HdrHistogram's tools, in milliseconds
     Hgrm,

@@ -71,10 +71,7 @@ fn packets(args: &ExportArgs, form: Form) -> Result<Exit> {
 
 /// What is kept of captures: bodies where the format has a place for them.
 fn policy(args: &ExportArgs) -> Policy {
-    let has_bodies = match args.format {
-        ExportFormat::Har | ExportFormat::Curl => true,
-        _ => false,
-    };
+    let has_bodies = matches!(args.format, ExportFormat::Har | ExportFormat::Curl);
     Policy {
         body_bytes_max: has_bodies.then_some(usize::MAX),
         secrets: secrets(args.which.keep_secrets),

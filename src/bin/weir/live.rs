@@ -22,9 +22,11 @@ use weir::source::live::{InterfaceCounts, Interfaces, Notice, Selection, Setting
 use weir::time::Timestamp;
 
 use crate::args::CaptureArgs;
+use crate::budget::Budget;
 use crate::capture::{Limit, Limited, host_name, policy, summarize};
-use crate::exit::{Exit, complain};
+use crate::exit::{Exit, UsageError, complain};
 use crate::list::Form;
+use crate::live_args::LiveArgs;
 use crate::metrics::Listener;
 use crate::status::{Groups, SharedBoard, Tap, Ticker, Times, load};
 use crate::{interrupt, terminal};
@@ -35,6 +37,7 @@ const LINES_BYTES: usize = 32 << 10;
 /// Answers `weir capture -i`.
 pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
     let live = &args.live;
+    check_budget(live)?;
     let notify = Box::new(|notice: Notice| complain(&notice.to_string()));
     let interfaces = Interfaces::open(&live.interface, settings(args), notify)?;
     let metrics = live.metrics.map(Listener::bind).transpose()?;
@@ -61,6 +64,27 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
         Some(dir) => run.record(interfaces, dir),
         None => run.print(interfaces),
     }
+}
+
+/// What may be taken: memory is counted with the rings, which the kernel reserves at once.
+fn budget(live: &LiveArgs) -> Budget {
+    let rings = (live.buffer as u64).saturating_mul(live.interface.len() as u64);
+    Budget { memory: live.max_memory, rings, cpu: live.max_cpu }
+}
+
+/// Least memory that a budget leaves beside the rings.
+const MEMORY_BYTES_MIN: u64 = 32 << 20;
+
+fn check_budget(live: &LiveArgs) -> Result<()> {
+    let Budget { memory, rings, .. } = budget(live);
+    if memory.is_some_and(|memory| memory < rings.saturating_add(MEMORY_BYTES_MIN)) {
+        let text = format!(
+            "--max-memory has to hold the rings ({}, see -B) and 32M beside them",
+            report::units::size(rings)
+        );
+        return Err(UsageError(text).into());
+    }
+    Ok(())
 }
 
 fn settings(args: &CaptureArgs) -> Settings {
@@ -125,11 +149,13 @@ impl<'a> Run<'a> {
         let groups = if self.args.live.metrics.is_some() { Groups::Told } else { Groups::Unused };
         let outputs = (0..self.workers()).map(|_| {
             let output = Limited { limit: &self.limit, output: output() };
-            Tap::new(output, &self.board, groups)
+            Tap::new(output, &self.board, &self.watch, groups)
         });
         let options = Options { policy: policy(self.args), ports: self.args.port.clone() };
         let counts = interfaces.counts();
-        let times = Times { stats: self.args.live.stats, duration: self.args.live.duration };
+        let live = &self.args.live;
+        let budget = budget(live);
+        let times = Times { stats: live.stats, duration: live.duration, budget };
         let ticker = Ticker::start(times, &self.watch, &self.board);
         let outcome = run_pipeline(&mut interfaces, &options, None, &self.watch, outputs.collect());
         drop(ticker);

@@ -57,6 +57,15 @@ pub(crate) struct LiveArgs {
     #[arg(long, value_name = "ADDR", requires = "interface", value_parser = address)]
     pub(crate) metrics: Option<SocketAddr>,
 
+    /// Memory that may be taken, rings included; beyond, less is kept: bodies go first, then
+    /// heads, then flows
+    #[arg(long, value_name = "SIZE", requires = "interface", value_parser = size_bytes)]
+    pub(crate) max_memory: Option<u64>,
+
+    /// Percent of one processor that may be taken; beyond, less is kept in the same order
+    #[arg(long, value_name = "PERCENT", requires = "interface", value_parser = percent)]
+    pub(crate) max_cpu: Option<u32>,
+
     /// Become this user once the interfaces are open (started as root)
     #[arg(long, value_name = "NAME", requires = "interface")]
     pub(crate) user: Option<String>,
@@ -165,6 +174,13 @@ fn keep(text: &str) -> Result<Keep, String> {
 /// Days, which elsewhere would be mistaken for calendar days.
 fn days_ns(text: &str) -> Option<u64> {
     text.strip_suffix('d')?.parse::<u64>().ok()?.checked_mul(86_400_000_000_000)
+}
+
+fn percent(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
+    number
+        .filter(|percent| (1..=10_000).contains(percent))
+        .ok_or_else(|| format!("`{text}` is no share: write 50 for half of one processor"))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -1,6 +1,7 @@
 //! The `weir` command: reads the command line, runs one command, turns its end into an exit code.
 
 mod args;
+mod budget;
 mod capture;
 mod compare;
 mod completions;

@@ -143,7 +143,8 @@ impl Collector for Figures {
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         let ledger = self.watch.ledger();
         counters(&mut encoder, &ledger, load(&self.watch.bytes), load(&self.watch.unkept))?;
-        own(&mut encoder, &ledger)?;
+        let reduction = self.watch.reduction.load(std::sync::atomic::Ordering::Relaxed);
+        own(&mut encoder, &ledger, reduction)?;
         let mut metric = encoder.encode_descriptor(
             "http_server_request_duration_seconds",
             "First byte of the request to last byte of the response, of complete exchanges.",
@@ -261,7 +262,7 @@ fn counters(
 }
 
 /// What the capture itself takes.
-fn own(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> fmt::Result {
+fn own(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger, reduction: u8) -> fmt::Result {
     let own = Own::now();
     encoder
         .encode_descriptor(
@@ -279,6 +280,14 @@ fn own(encoder: &mut DescriptorEncoder<'_>, ledger: &Ledger) -> fmt::Result {
             MetricType::Gauge,
         )?
         .encode_gauge(&own.memory)?;
+    encoder
+        .encode_descriptor(
+            "weir_reduction_step",
+            "How much is given up for a budget: 0 nothing, 1 bodies, 2 heads, 3 and more flows.",
+            None,
+            MetricType::Gauge,
+        )?
+        .encode_gauge(&u64::from(reduction))?;
     encoder
         .encode_descriptor("weir_flows_live", "Connections open now.", None, MetricType::Gauge)?
         .encode_gauge(&ledger.flows.live)

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use weir::anomaly::Anomaly;
 use weir::exchange::{Exchange, State};
 use weir::http::lines;
 use weir::ledger::Ledger;
@@ -14,6 +15,8 @@ use weir::pipeline::{Output, Watch};
 use weir::report::units;
 use weir::segment::{GroupKey, Latencies, Metric, Summary};
 use weir::time::Timestamp;
+
+use crate::budget::{self, Budget, Warden};
 
 /// What all workers saw, brought together once a second.
 #[derive(Debug, Default)]
@@ -61,15 +64,17 @@ impl Board {
 pub(crate) struct Tap<O> {
     pub(crate) output: O,
     board: SharedBoard,
+    watch: Arc<Watch>,
     /// By group; `None`: nobody asks for groups.
     summary: Option<Summary>,
     recent: Latencies,
 }
 
 impl<O> Tap<O> {
-    pub(crate) fn new(output: O, board: &SharedBoard, groups: Groups) -> Self {
+    pub(crate) fn new(output: O, board: &SharedBoard, watch: &Arc<Watch>, groups: Groups) -> Self {
         let summary = (groups == Groups::Told).then(Summary::default);
-        Self { output, board: board.clone(), summary, recent: Latencies::default() }
+        let watch = Arc::clone(watch);
+        Self { output, board: board.clone(), watch, summary, recent: Latencies::default() }
     }
 }
 
@@ -90,7 +95,14 @@ impl<O: Output> Output for Tap<O> {
                 summary.record_metric(facts, method, &exchange.route, Metric::Total);
             }
         }
-        self.output.exchange(exchange);
+        if self.watch.reduction.load(Ordering::Relaxed) == 0 {
+            self.output.exchange(exchange);
+        } else {
+            // Rare enough for a copy.
+            let mut marked = exchange.clone();
+            marked.facts.anomalies.add(Anomaly::Reduced);
+            self.output.exchange(&marked);
+        }
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -107,6 +119,8 @@ pub(crate) struct Own {
     pub(crate) cpu: Duration,
     /// Resident memory, rings included, in bytes.
     pub(crate) memory: u64,
+    /// Of it, what was allocated, in bytes: neither rings nor files.
+    pub(crate) allocated: u64,
 }
 
 impl Own {
@@ -119,10 +133,13 @@ impl Own {
         );
         // Where memory is not told, none is better than a guess.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes = resident.and_then(|rest| rest.trim().strip_suffix("kB"));
-        let memory = kibibytes.and_then(|number| number.trim().parse::<u64>().ok()).unwrap_or(0);
-        Self { cpu, memory: memory.saturating_mul(1024) }
+        let bytes = |name: &str| {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = rest.and_then(|rest| rest.trim().strip_suffix("kB"));
+            let kibibytes = number.and_then(|number| number.trim().parse::<u64>().ok());
+            kibibytes.unwrap_or(0).saturating_mul(1024)
+        };
+        Self { cpu, memory: bytes("VmRSS:"), allocated: bytes("RssAnon:") }
     }
 }
 
@@ -139,6 +156,8 @@ pub(crate) struct Times {
     pub(crate) stats: Duration,
     /// Until the end; `None`: the run ends otherwise.
     pub(crate) duration: Option<Duration>,
+    /// What is looked after.
+    pub(crate) budget: Budget,
 }
 
 impl Ticker {
@@ -147,29 +166,17 @@ impl Ticker {
         let (done, stopped) = bounded::<()>(1);
         let (watch, board) = (Arc::clone(watch), board.clone());
         let thread = std::thread::spawn(move || {
-            let begun = clock();
-            let mut last = Interval { at: begun, ledger: Ledger::default(), own: Own::now() };
-            let stats = Some(times.stats).filter(|stats| !stats.is_zero());
-            let mut line_at = stats.map(|stats| begun + stats);
-            let mut end_at = times.duration.map(|duration| begun + duration);
+            let mut due = Due::new(times);
             loop {
-                let Some(next) = line_at.into_iter().chain(end_at).min() else {
-                    let _ = stopped.recv();
-                    return;
+                let wait = due.next().map(|at| at.saturating_duration_since(clock()));
+                let ended = match wait {
+                    Some(wait) => stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout),
+                    None => stopped.recv().is_err(),
                 };
-                let wait = next.saturating_duration_since(clock());
-                if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                if ended {
                     return;
                 }
-                let now = clock();
-                if end_at.take_if(|at| now >= *at).is_some() {
-                    watch.stop.store(true, Ordering::Relaxed);
-                }
-                if line_at.is_some_and(|at| now >= at) {
-                    eprintln!("{}", last.line(now, &watch, &board));
-                    // A line that is late is not made up for.
-                    line_at = stats.map(|stats| now + stats);
-                }
+                due.work(&watch, &board);
             }
         });
         Self { done: Some(done), thread: Some(thread) }
@@ -181,6 +188,53 @@ impl Drop for Ticker {
         drop(self.done.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+    }
+}
+
+/// What a [`Ticker`] does next, and when.
+struct Due {
+    times: Times,
+    interval: Interval,
+    warden: Warden,
+    line_at: Option<Instant>,
+    end_at: Option<Instant>,
+    look_at: Option<Instant>,
+    looked_at: Instant,
+}
+
+impl Due {
+    fn new(times: Times) -> Self {
+        let now = clock();
+        Self {
+            interval: Interval { at: now, ledger: Ledger::default(), own: Own::now() },
+            warden: Warden::new(times.budget),
+            line_at: Some(times.stats).filter(|stats| !stats.is_zero()).map(|stats| now + stats),
+            end_at: times.duration.map(|duration| now + duration),
+            look_at: times.budget.is_any().then(|| now + budget::STEP),
+            looked_at: now,
+            times,
+        }
+    }
+
+    fn next(&self) -> Option<Instant> {
+        [self.line_at, self.end_at, self.look_at].into_iter().flatten().min()
+    }
+
+    /// Does what is due. What is late is not made up for.
+    fn work(&mut self, watch: &Watch, board: &SharedBoard) {
+        let now = clock();
+        if self.end_at.take_if(|at| now >= *at).is_some() {
+            watch.stop.store(true, Ordering::Relaxed);
+        }
+        if let Some(at) = self.look_at.as_mut().filter(|at| now >= **at) {
+            *at = now + budget::STEP;
+            let before = std::mem::replace(&mut self.looked_at, now);
+            self.warden.look(now.saturating_duration_since(before), watch);
+        }
+        if let Some(at) = self.line_at.as_mut().filter(|at| now >= **at) {
+            *at = now + self.times.stats;
+            eprintln!("{}", self.interval.line(now, watch, board));
         }
     }
 }

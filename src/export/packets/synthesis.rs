@@ -77,13 +77,37 @@ impl Synthesis {
         }
         match facts.state {
             State::Open => Ok(()),
-            State::Truncated => talk.packet(last_at, Direction::ToClient, Flags::RST, b"", 0),
+            State::Truncated => {
+                talk.packet(last_at, Direction::ToClient, Flags::RST, Payload::NONE)
+            }
             State::Complete | State::Orphan | State::Unanswered => {
-                talk.packet(last_at, Direction::ToClient, Flags::FIN.with(Flags::ACK), b"", 0)?;
-                talk.packet(last_at, Direction::ToServer, Flags::FIN.with(Flags::ACK), b"", 0)
+                talk.packet(
+                    last_at,
+                    Direction::ToClient,
+                    Flags::FIN.with(Flags::ACK),
+                    Payload::NONE,
+                )?;
+                talk.packet(
+                    last_at,
+                    Direction::ToServer,
+                    Flags::FIN.with(Flags::ACK),
+                    Payload::NONE,
+                )
             }
         }
     }
+}
+
+/// What a packet carries: bytes that are there, and how many follow them that were not kept and
+/// are cut off.
+#[derive(Clone, Copy)]
+struct Payload<'p> {
+    bytes: &'p [u8],
+    unkept: usize,
+}
+
+impl Payload<'_> {
+    const NONE: Self = Self { bytes: b"", unkept: 0 };
 }
 
 /// One exchange being made into frames.
@@ -104,9 +128,9 @@ impl<'t, W: Write> Talk<'t, W> {
             }
             None => (facts.start, facts.start),
         };
-        self.packet(syn_at, Direction::ToServer, Flags::SYN, b"", 0)?;
-        self.packet(ack_at, Direction::ToClient, Flags::SYN.with(Flags::ACK), b"", 0)?;
-        self.packet(ack_at, Direction::ToServer, Flags::ACK, b"", 0)
+        self.packet(syn_at, Direction::ToServer, Flags::SYN, Payload::NONE)?;
+        self.packet(ack_at, Direction::ToClient, Flags::SYN.with(Flags::ACK), Payload::NONE)?;
+        self.packet(ack_at, Direction::ToServer, Flags::ACK, Payload::NONE)
     }
 
     fn request(&self, message: &MessageFacts) -> Message<'t> {
@@ -144,7 +168,7 @@ impl<'t, W: Write> Talk<'t, W> {
         let mut at = message.first_at;
         for bytes in [lead, rest, message.body, message.tail] {
             for payload in bytes.chunks(PAYLOAD_BYTES) {
-                self.packet(at, message.direction, DATA, payload, 0)?;
+                self.packet(at, message.direction, DATA, Payload { bytes: payload, unkept: 0 })?;
                 at = message.last_at;
             }
         }
@@ -161,29 +185,35 @@ impl<'t, W: Write> Talk<'t, W> {
         payload.extend_from_slice(kept);
         let mut left = message.unkept + (message.body.len() - kept.len()) as u64;
         // The last byte has a frame of its own, so that it can have its time.
-        let mut piece = take(&mut left, CUT_PAYLOAD_BYTES - payload.len(), 1);
-        self.packet(message.first_at, message.direction, DATA, &payload, piece)?;
+        let unkept = take(&mut left, CUT_PAYLOAD_BYTES - payload.len(), 1);
+        let first = Payload { bytes: &payload, unkept };
+        self.packet(message.first_at, message.direction, DATA, first)?;
         for _ in 0..UNKEPT_BODY_FRAMES_MAX {
             if left == 0 {
                 break;
             }
-            piece = take(&mut left, CUT_PAYLOAD_BYTES, 0);
-            self.packet(message.last_at, message.direction, DATA, b"", piece)?;
+            let unkept = take(&mut left, CUT_PAYLOAD_BYTES, 0);
+            let next = Payload { bytes: b"", unkept };
+            self.packet(message.last_at, message.direction, DATA, next)?;
         }
         if left == 0 && !message.tail.is_empty() {
-            self.packet(message.last_at, message.direction, DATA, message.tail, 0)?;
+            self.packet(
+                message.last_at,
+                message.direction,
+                DATA,
+                Payload { bytes: message.tail, unkept: 0 },
+            )?;
         }
         Ok(())
     }
 
-    /// Writes one packet; `unkept` bytes of payload follow those that are there, and are cut off.
+    /// Writes one packet.
     fn packet(
         &mut self,
         at: Timestamp,
         direction: Direction,
         flags: Flags,
-        payload: &[u8],
-        unkept: usize,
+        Payload { bytes, unkept }: Payload<'_>,
     ) -> Result<(), PacketsError> {
         let connection = self.exchange.facts.connection;
         let [to_server, to_client] = &mut self.synthesis.seqs;
@@ -193,9 +223,9 @@ impl<'t, W: Write> Talk<'t, W> {
         };
         let ack = if flags.has(Flags::ACK) { ack } else { 0 };
         let header = Header { source, target, seq: *seq, ack, flags };
-        header.write(payload, unkept, &mut self.synthesis.frame);
+        header.write(bytes, unkept, &mut self.synthesis.frame);
         let counted = flags.has(Flags::SYN) || flags.has(Flags::FIN);
-        let length = u32::try_from(payload.len() + unkept).unwrap_or(0) + u32::from(counted);
+        let length = u32::try_from(bytes.len() + unkept).unwrap_or(0) + u32::from(counted);
         *seq = seq.wrapping_add(length);
         let bytes = self.synthesis.frame.as_slice();
         let wire_len = u32::try_from(bytes.len() + unkept).unwrap_or(u32::MAX);
@@ -263,30 +293,27 @@ impl Header {
         frame.clear();
         let tcp_bytes = u16::try_from(20 + payload.len() + unkept).unwrap_or(u16::MAX);
         let mut pseudo: Vec<u8> = Vec::with_capacity(40);
-        match (self.source.ip(), self.target.ip()) {
-            (IpAddr::V4(source), IpAddr::V4(target)) => {
-                frame.extend_from_slice(&[0x45, 0]);
-                frame.extend_from_slice(&tcp_bytes.saturating_add(20).to_be_bytes());
-                // No identification, not to be fragmented, 64 hops, TCP.
-                frame.extend_from_slice(&[0, 0, 0x40, 0, 64, 6, 0, 0]);
-                frame.extend_from_slice(&source.octets());
-                frame.extend_from_slice(&target.octets());
-                let sum = checksum([frame.as_slice(), &[], &[]]);
-                if let Some(place) = frame.get_mut(10..12) {
-                    place.copy_from_slice(&sum.to_be_bytes());
-                }
-                pseudo.extend_from_slice(&source.octets());
-                pseudo.extend_from_slice(&target.octets());
+        if let (IpAddr::V4(source), IpAddr::V4(target)) = (self.source.ip(), self.target.ip()) {
+            frame.extend_from_slice(&[0x45, 0]);
+            frame.extend_from_slice(&tcp_bytes.saturating_add(20).to_be_bytes());
+            // No identification, not to be fragmented, 64 hops, TCP.
+            frame.extend_from_slice(&[0, 0, 0x40, 0, 64, 6, 0, 0]);
+            frame.extend_from_slice(&source.octets());
+            frame.extend_from_slice(&target.octets());
+            let sum = checksum([frame.as_slice(), &[], &[]]);
+            if let Some(place) = frame.get_mut(10..12) {
+                place.copy_from_slice(&sum.to_be_bytes());
             }
-            _ => {
-                frame.extend_from_slice(&[0x60, 0, 0, 0]);
-                frame.extend_from_slice(&tcp_bytes.to_be_bytes());
-                frame.extend_from_slice(&[6, 64]);
-                frame.extend_from_slice(&self.source.octets());
-                frame.extend_from_slice(&self.target.octets());
-                pseudo.extend_from_slice(&self.source.octets());
-                pseudo.extend_from_slice(&self.target.octets());
-            }
+            pseudo.extend_from_slice(&source.octets());
+            pseudo.extend_from_slice(&target.octets());
+        } else {
+            frame.extend_from_slice(&[0x60, 0, 0, 0]);
+            frame.extend_from_slice(&tcp_bytes.to_be_bytes());
+            frame.extend_from_slice(&[6, 64]);
+            frame.extend_from_slice(&self.source.octets());
+            frame.extend_from_slice(&self.target.octets());
+            pseudo.extend_from_slice(&self.source.octets());
+            pseudo.extend_from_slice(&self.target.octets());
         }
         pseudo.extend_from_slice(&[0, 6]);
         pseudo.extend_from_slice(&tcp_bytes.to_be_bytes());

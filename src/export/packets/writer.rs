@@ -171,13 +171,11 @@ impl<W: Write> PacketWriter<W> {
     }
 
     fn pcapng_frame(&mut self, frame: &Frame<'_>, comment: &str) -> Result<(), PacketsError> {
-        let interface = match self.links.iter().position(|link| *link == frame.link) {
-            Some(interface) => interface,
-            None => {
-                self.interface(frame.link)?;
-                self.links.len() - 1
-            }
-        };
+        let known = self.links.iter().position(|link| *link == frame.link);
+        let interface = known.unwrap_or(self.links.len());
+        if known.is_none() {
+            self.interface(frame.link)?;
+        }
         self.block.clear();
         let nanos = nanoseconds(frame.at);
         self.block.extend_from_slice(&length(interface).to_le_bytes());

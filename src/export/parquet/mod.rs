@@ -5,7 +5,7 @@
 //! the file's first row, so that the same export again replaces its files. The two partition
 //! columns are in the path alone, as Hive has it.
 //!
-//! The types are those that Spark, DuckDB, ClickHouse and DataFusion all read: instants in
+//! The types are those that `Spark`, `DuckDB`, `ClickHouse` and `DataFusion` all read: instants in
 //! microseconds and UTC, beside the exact nanoseconds as a number; signed integers alone; lists of
 //! name and value for header fields, because a map would lose the second `Set-Cookie`; text for
 //! addresses.

@@ -132,7 +132,7 @@ enum Cells {
 #[derive(Debug)]
 pub(super) struct Rows {
     columns: Vec<Cells>,
-    rows: usize,
+    count: usize,
     text_bytes: usize,
 }
 
@@ -151,14 +151,14 @@ impl Default for Rows {
         columns.extend([long(Required), Cells::Bool(Column::new(Required))]);
         columns.extend([text(List), int(List)]);
         columns.extend((0..4).map(|_| text(List)));
-        Self { columns, rows: 0, text_bytes: 0 }
+        Self { columns, count: 0, text_bytes: 0 }
     }
 }
 
 impl Rows {
     /// Rows that wait.
     pub(super) const fn len(&self) -> usize {
-        self.rows
+        self.count
     }
 
     /// Bytes of text in them.
@@ -168,7 +168,7 @@ impl Rows {
 
     /// Adds one row.
     pub(super) fn push(&mut self, exchange: &Exchange) {
-        self.rows += 1;
+        self.count += 1;
         let mut row = Row { columns: self.columns.iter_mut(), text_bytes: 0 };
         row.identity(exchange);
         row.request(exchange);
@@ -188,7 +188,7 @@ impl Rows {
         &mut self,
         writer: &mut SerializedFileWriter<W>,
     ) -> Result<()> {
-        if self.rows == 0 {
+        if self.count == 0 {
             return Ok(());
         }
         let mut group = writer.next_row_group()?;
@@ -201,7 +201,7 @@ impl Rows {
             }
         }
         group.close()?;
-        self.rows = 0;
+        self.count = 0;
         self.text_bytes = 0;
         Ok(())
     }

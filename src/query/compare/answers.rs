@@ -62,10 +62,12 @@ pub struct Counts {
 struct Seen {
     path: PathId,
     value: Value,
-    /// In how many of the answers it was.
+    /// In how many of the answers it was; [`VARIES`] where it was not the same in all.
     count: u32,
-    varies: bool,
 }
+
+/// Stands for the count of a value that varies: how often it was there no longer matters.
+const VARIES: u32 = u32::MAX;
 
 /// The first capture's answers to one request.
 #[derive(Debug)]
@@ -238,8 +240,7 @@ impl Way {
             }
         } else if self.kept + leaves.len() <= VALUES_KEPT_MAX {
             self.kept += leaves.len() + 2;
-            let seen =
-                |leaf: &Leaf| Seen { path: leaf.path, value: leaf.value, count: 1, varies: false };
+            let seen = |leaf: &Leaf| Seen { path: leaf.path, value: leaf.value, count: 1 };
             let values = leaves.iter().map(seen).collect();
             self.known.insert(key, Known { id, answers: 1, values });
         } else {
@@ -303,11 +304,11 @@ impl Known {
             }
             match self.values.get_mut(at).filter(|seen| seen.path == leaf.path) {
                 Some(seen) => {
-                    seen.count = seen.count.saturating_add(1);
-                    seen.varies |= seen.value != leaf.value;
+                    let is_same = seen.count != VARIES && seen.value == leaf.value;
+                    seen.count = if is_same { seen.count.saturating_add(1) } else { VARIES };
                 }
                 None => {
-                    new.push(Seen { path: leaf.path, value: leaf.value, count: 1, varies: false });
+                    new.push(Seen { path: leaf.path, value: leaf.value, count: 1 });
                 }
             }
         }
@@ -347,7 +348,7 @@ fn join(known: &Known, leaves: &[Leaf], paths: &Paths, loose: Loose, events: &mu
         let is_blocked = parent != path && blocked.binary_search(&parent).is_ok();
         // An answer that is being learned has been counted already, its values have not.
         let always = if loose == Loose::Compared { known.answers - 1 } else { known.answers };
-        let is_loose = seen.is_some_and(|seen| seen.varies || seen.count < always);
+        let is_loose = seen.is_some_and(|seen| seen.count == VARIES || seen.count < always);
         if is_blocked || (is_loose && loose == Loose::PassedOver) {
             blocked.push(path);
             continue;
@@ -365,4 +366,14 @@ fn join(known: &Known, leaves: &[Leaf], paths: &Paths, loose: Loose, events: &mu
 fn per_name(events: &mut [Event]) -> impl Iterator<Item = &Event> {
     events.sort_by_key(|event| (event.name, event.outcome == Outcome::Same));
     events.chunk_by(|one, two| one.name == two.name).filter_map(<[Event]>::first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_kept_is_small() {
+        assert_eq!(size_of::<Seen>(), 24);
+    }
 }

@@ -238,7 +238,9 @@ impl Answers {
             after: self.counts_after,
             ..ValueReport::default()
         };
-        let learned = self.plain.learned.keys();
+        // Of a route that nobody asked for again there is nothing to leave out.
+        let is_asked = |route: u32| self.plain.crossed.contains_key(&(route, STATUS));
+        let learned = self.plain.learned.keys().filter(|(route, _)| is_asked(*route));
         let crossed = self.plain.crossed.keys().chain(self.chained.crossed.keys());
         let mut places: Vec<(u32, NameId)> = learned.chain(crossed).copied().collect();
         places.sort_unstable();

@@ -5,7 +5,8 @@ use std::fmt;
 /// `mantissa * 10^exponent`, without trailing zeros in the mantissa.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Decimal {
-    mantissa: i64,
+    /// Bytes, so that it takes ten and not sixteen: millions are kept.
+    mantissa: [u8; 8],
     exponent: i16,
 }
 
@@ -38,14 +39,21 @@ impl Decimal {
 
     fn normal(mut mantissa: i128, mut exponent: i64) -> Option<Self> {
         if mantissa == 0 {
-            return Some(Self { mantissa: 0, exponent: 0 });
+            return Some(Self::new(0, 0));
         }
         while mantissa % 10 == 0 {
             mantissa /= 10;
             exponent = exponent.checked_add(1)?;
         }
-        let mantissa = i64::try_from(mantissa).ok()?;
-        Some(Self { mantissa, exponent: i16::try_from(exponent).ok()? })
+        Some(Self::new(i64::try_from(mantissa).ok()?, i16::try_from(exponent).ok()?))
+    }
+
+    const fn new(mantissa: i64, exponent: i16) -> Self {
+        Self { mantissa: mantissa.to_le_bytes(), exponent }
+    }
+
+    const fn mantissa(self) -> i64 {
+        i64::from_le_bytes(self.mantissa)
     }
 
     /// Both mantissas at the smaller exponent.
@@ -53,7 +61,7 @@ impl Decimal {
         let exponent = self.exponent.min(other.exponent);
         let scaled = |one: Self| {
             let power = u32::try_from(i32::from(one.exponent) - i32::from(exponent)).ok()?;
-            10_i128.checked_pow(power)?.checked_mul(one.mantissa.into())
+            10_i128.checked_pow(power)?.checked_mul(one.mantissa().into())
         };
         Some((scaled(self)?, scaled(other)?, exponent))
     }
@@ -74,29 +82,29 @@ impl Decimal {
     #[must_use]
     pub const fn magnitude(self) -> Self {
         // The smallest mantissa has a trailing digit other than 0, and no positive counterpart.
-        Self { mantissa: self.mantissa.saturating_abs(), ..self }
+        Self::new(self.mantissa().saturating_abs(), self.exponent)
     }
 
     /// Whether it is below 0.
     #[must_use]
     pub const fn is_negative(self) -> bool {
-        self.mantissa < 0
+        self.mantissa() < 0
     }
 
     /// Whether it looks like an instant of these decades: seconds, milliseconds, microseconds or
     /// nanoseconds since 1970, the seconds with any fraction.
     pub(super) fn is_instant(self) -> bool {
-        let digits = self.mantissa.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
+        let digits = self.mantissa().unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
         let whole = i64::from(digits) + i64::from(self.exponent);
-        let lead = digits.checked_sub(2).map_or(0, |drop| self.mantissa / 10_i64.pow(drop));
+        let lead = digits.checked_sub(2).map_or(0, |drop| self.mantissa() / 10_i64.pow(drop));
         matches!(whole, 10 | 13 | 16 | 19) && (12..=21).contains(&lead) && digits >= 6
     }
 }
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.mantissa.unsigned_abs().to_string();
-        if self.mantissa < 0 {
+        let digits = self.mantissa().unsigned_abs().to_string();
+        if self.mantissa() < 0 {
             f.write_str("-")?;
         }
         match self.exponent {

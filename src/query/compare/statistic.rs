@@ -74,9 +74,17 @@ pub(super) fn rank_sum(pooled: &[Pooled]) -> Evidence {
 }
 
 /// The rank sum test among those above the pooled quantile `mille / 1000`.
+///
+/// Where far more of one sample lie there, those that came in at the lower end make its tail look
+/// low, though it is the higher one: the test says nothing where the shares speak against it.
 pub(super) fn tail(pooled: &[Pooled], mille: u64) -> Evidence {
-    rank_sum(above(pooled, mille))
+    let (within, shares) = (rank_sum(above(pooled, mille)), quantile(pooled, mille));
+    let is_contradicted = shares.is_up != within.is_up && shares.p < CONTRADICTION;
+    if is_contradicted { Evidence::NONE } else { within }
 }
+
+/// From which probability down a share contradicts.
+const CONTRADICTION: f64 = 0.2;
 
 /// Fisher's exact test of the shares above the pooled quantile `mille / 1000`.
 pub(super) fn quantile(pooled: &[Pooled], mille: u64) -> Evidence {

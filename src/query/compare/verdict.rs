@@ -346,6 +346,26 @@ mod tests {
         }
     }
 
+    /// Some times are as slow as ever, the others slower: nothing may look faster by that.
+    #[test]
+    fn what_is_slower_never_looks_faster() {
+        for seed in 0..50 {
+            let mut random = Random(seed ^ 0x51_0e);
+            let times: Vec<u64> = (0..600).map(|_| random.time(0.2)).collect();
+            for percent in [2, 3, 5, 10, 30] {
+                let slow = |n: usize| n.is_multiple_of(20);
+                let before = times.iter().enumerate();
+                let before = before.map(|(n, ns)| if slow(n) { ns * 10 } else { *ns });
+                let after = times
+                    .iter()
+                    .enumerate()
+                    .map(|(n, ns)| if slow(n) { ns * 10 } else { ns + ns * percent / 100 });
+                let found = judge(&[(side(before, 0), side(after, 0))]);
+                assert!(found[0].iter().all(|one| one.is_up), "{seed} {percent} {found:?}");
+            }
+        }
+    }
+
     #[test]
     fn errors_and_unanswered_requests_are_found() {
         let mut random = Random(7);
