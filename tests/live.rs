@@ -92,7 +92,7 @@ impl Server {
                 std::thread::spawn(move || {
                     answer(&stream, delay, length, |took| {
                         let _ = tell.send(took);
-                    })
+                    });
                 });
             }
         });
@@ -104,7 +104,7 @@ impl Server {
 fn answer(mut stream: &TcpStream, delay: Duration, length: usize, tell: impl Fn(Duration)) {
     stream.set_nodelay(true).expect("an option");
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    while lines.by_ref().find(|line| line.is_empty()).is_some() {
+    while lines.by_ref().find(String::is_empty).is_some() {
         let asked_at = Instant::now();
         std::thread::sleep(delay);
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
@@ -300,7 +300,7 @@ enum Wrapping {
     Tags(usize),
     /// An MPLS label.
     Label,
-    /// A PPPoE session.
+    /// A session of PPP over Ethernet.
     Session,
 }
 
@@ -495,6 +495,8 @@ fn the_doctor_finds_what_passes() {
         let is_over = std::sync::Arc::new(AtomicBool::new(false));
         let until = std::sync::Arc::clone(&is_over);
         let client = neighbour.run(move || {
+            // Now the cable carries, and there is traffic from the look's begin on.
+            ask(address, 1);
             std::thread::spawn(move || {
                 while !until.load(Ordering::Relaxed) {
                     ask(address, 5);

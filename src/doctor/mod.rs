@@ -108,7 +108,6 @@ pub fn examine(
     settings: &Settings,
     look_ns: u64,
 ) -> Result<Examination, SourceError> {
-    let hardware = hardware(interface);
     let (tell, lost) = std::sync::mpsc::channel();
     let notify = Box::new(move |notice| {
         let _ = tell.send(notice);
@@ -121,7 +120,7 @@ pub fn examine(
     let mut examination = Examination {
         interface: interface.to_owned(),
         link,
-        hardware,
+        hardware: hardware(interface),
         snap_len: settings.snap_len,
         ring_bytes: settings.ring_bytes,
         looked_ns,
