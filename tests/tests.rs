@@ -19,6 +19,7 @@ mod cli_failures;
 mod cli_golden;
 mod cli_memory;
 mod cli_same;
+mod clock;
 mod compare;
 mod damage;
 mod dialogues;

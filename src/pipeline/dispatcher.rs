@@ -9,7 +9,7 @@ use crate::decode::{Decoded, Decoder};
 use crate::exchange::{Exchange, Policy};
 use crate::flow::FlowKey;
 use crate::ledger::{Ledger, Skip};
-use crate::limits::SHARDS;
+use crate::limits::{FLOW_IDLE_NS, SHARDS};
 use crate::packet::{Frame, Packet};
 use crate::pipeline::batch::Batch;
 use crate::pipeline::ports::Ports;
@@ -192,6 +192,8 @@ struct Intake<'r> {
     /// How far time has come: to the latest frame, or beyond it where the source says so.
     now: Timestamp,
     tick_at: Timestamp,
+    /// A stamp far ahead of all others, until another confirms it.
+    leapt_to: Option<Timestamp>,
     /// How many shards of flows are captured; the packets of the others are dropped here.
     shards: usize,
     /// Whether a tick was given since the source was last asked for what it lost.
@@ -210,6 +212,7 @@ impl<'r> Intake<'r> {
             span: None,
             now: Timestamp::MIN,
             tick_at: Timestamp::MIN,
+            leapt_to: None,
             shards: SHARDS,
             has_ticked: false,
         }
@@ -271,9 +274,18 @@ impl<'r> Intake<'r> {
         self.watch.account(0, &Ledger { missed, ..self.ledger.clone() });
     }
 
-    /// Moves time on, never back, and ticks where a second of it has passed.
+    /// Moves time on, never back, and ticks where a second of it has passed. A leap that would
+    /// expire flows needs a second stamp to confirm it: one wrong stamp must not end them all.
     #[inline]
     fn advance(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
+        if at.since(self.now) >= FLOW_IDLE_NS && self.now != Timestamp::MIN {
+            let leapt_to = self.leapt_to.replace(at);
+            if leapt_to.is_none_or(|before| before.since(at).max(at.since(before)) >= FLOW_IDLE_NS)
+            {
+                return;
+            }
+        }
+        self.leapt_to = None;
         self.now = at.max(self.now);
         if self.now >= self.tick_at {
             self.tick_at = self.now.plus(TICK_NS);
