@@ -227,7 +227,7 @@ mod tests {
             facts: Facts {
                 start: Timestamp::from_nanos(start),
                 status: 200,
-                request: Some(Default::default()),
+                request: Some(crate::exchange::MessageFacts::default()),
                 timing: Timing { total_ns, ..Timing::default() },
                 ..Facts::default()
             },
