@@ -25,7 +25,7 @@ demo: build
 	@echo
 	@echo "Next, with $(BIN):"
 	@echo "  weir list captures/shop.pcap --where 'status >= 500'          the failures, a line each"
-	@echo "  weir list captures/shop.pcap --where 'total > 500ms'          the slow ones; the first column is the ID"
+	@echo "  weir list captures/shop.pcap --where 'total > 500ms'          the slow ones; the ID follows the time"
 	@echo "  weir show captures/shop.pcap ID                               one exchange in full (secrets redacted)"
 	@echo "  weir compare captures/shop.pcap captures/shop-after.pcap.gz   what the shop's next version changed"
 	@echo "  sudo weir capture -i eth0 -p 80 -w segments                   the same of your own traffic, live"
