@@ -223,3 +223,7 @@ pub const OVERTAKING_NS: u64 = 3_000_000;
 
 /// Most rows of time in one answer (`--every`); more would be no answer but another capture.
 pub const INTERVALS_MAX: usize = 10_000;
+
+/// Bytes of unfinished heads and of requests that wait, held by one shard; the flow that passes
+/// it is given up as far as it came, and is read again from its next plausible head.
+pub const HEADS_SHARD_BYTES_MAX: usize = 4 << 20;

@@ -33,6 +33,7 @@ mod fleet;
 mod foreign;
 mod grouping;
 mod hdr_readers;
+mod hoarders;
 mod live;
 mod namespace;
 mod own_captures;

@@ -87,6 +87,8 @@ enum Place {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     pending: VecDeque<Box<Pending>>,
+    /// Bytes that are kept of the heads of pending requests.
+    pending_bytes: usize,
     responding: Responding,
     /// Where the response under way, or the next one, begins, and what its packet acknowledged.
     boundary: (u64, u64),
@@ -125,6 +127,10 @@ struct Losses {
 impl Book {
     pub(super) fn open_exchanges(&self) -> usize {
         self.pending.len()
+    }
+
+    pub(super) const fn pending_bytes(&self) -> usize {
+        self.pending_bytes
     }
 
     pub(super) const fn is_tunnel(&self) -> bool {
@@ -266,6 +272,7 @@ impl Book {
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
+        self.pending_bytes += request.request_bytes();
         self.pending.push_back(request);
         if self.pending.len() > PENDING_REQUESTS_MAX
             && let Some(mut oldest) = self.pending.pop_front()
@@ -454,6 +461,19 @@ impl Book {
         }
     }
 
+    /// Emits all that is under way, because there is no room for it; the connection goes on, and
+    /// the place of its next response is not certain.
+    pub(super) fn give_up(&mut self, at: Timestamp, around: &mut Around<'_, '_>) {
+        if let Responding::Orphan(mut orphan) = std::mem::take(&mut self.responding) {
+            orphan.note(Anomaly::Evicted);
+            self.emit(orphan, State::Orphan, at, around);
+        }
+        self.close(Farewell::Evicted, at, around);
+        if self.place != Place::Before {
+            self.place = Place::Adrift;
+        }
+    }
+
     /// Emits all that is under way: the connection is over.
     pub(super) fn close(&mut self, cause: Farewell, at: Timestamp, around: &mut Around<'_, '_>) {
         let (unfinished, anomaly) = match cause {
@@ -534,6 +554,7 @@ impl Book {
     ) {
         let about =
             Circumstances { connect_ns: around.connect_ns, previous_end: self.previous_end };
+        self.pending_bytes = self.pending_bytes.saturating_sub(exchange.request_bytes());
         if around.is_one_sided {
             exchange.note(Anomaly::OneSided);
         }

@@ -88,10 +88,10 @@ impl Conversation {
         self.book.open_exchanges()
     }
 
-    /// Bytes of unfinished heads.
+    /// Bytes of unfinished heads, and of the heads of requests that wait.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
-        self.requests.held_bytes() + self.responses.held_bytes()
+        self.requests.held_bytes() + self.responses.held_bytes() + self.book.pending_bytes()
     }
 }
 
@@ -174,6 +174,17 @@ impl<'d> Ear<'_, 'd> {
             }
             (direction, StreamEvent::Reset { at }) => self.finish(direction, Ending::Reset, at),
         }
+    }
+
+    /// Gives up what is held, because there is no room for it: requests that wait are over, and
+    /// the streams are searched for their next heads.
+    pub fn give_up(&mut self, at: Timestamp) {
+        let (Parts { requests, responses, book }, mut around) = self.split();
+        let unfinished = requests.held_bytes() + responses.held_bytes();
+        around.desk.ledger.bytes.unparsed += unfinished as u64;
+        requests.search();
+        responses.search();
+        book.give_up(at, &mut around);
     }
 
     /// Brings everything that is under way to its end: the connection is over.

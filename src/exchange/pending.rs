@@ -108,6 +108,11 @@ impl Pending {
         }
     }
 
+    /// Bytes that are kept of the request's head.
+    pub(super) const fn request_bytes(&self) -> usize {
+        self.exchange.request.head.len()
+    }
+
     pub(super) const fn facts(&self) -> &Facts {
         &self.exchange.facts
     }

@@ -7,8 +7,8 @@ use crate::exchange::{Conversation, Coverage, Desk, Ear, Exchange, Farewell, Pen
 use crate::flow::{FlowKey, FlowTable, Peer, SlotId};
 use crate::ledger::{Bytes, Ledger};
 use crate::limits::{
-    FLOW_IDLE_NS, FLOW_LINGER_NS, FLOWS_MAX, HELD_BYTES_SHARD_MAX, LINGERING_FLOWS_SHARD_MAX,
-    SHARDS,
+    FLOW_IDLE_NS, FLOW_LINGER_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX, HELD_BYTES_SHARD_MAX,
+    LINGERING_FLOWS_SHARD_MAX, SHARDS,
 };
 use crate::packet::{Flags, Packet};
 use crate::pipeline::reduction::Reduction;
@@ -22,6 +22,8 @@ struct Flow {
     conversation: Conversation,
     /// Whether its exchanges were brought to their end.
     is_over: bool,
+    /// What it adds to the head bytes of its shard.
+    head_bytes: usize,
     /// Whether it stands in its shard's list of flows that wait for missing bytes.
     is_listed: bool,
 }
@@ -35,6 +37,8 @@ struct Shard {
     /// Flows that wait for missing bytes.
     waiting: Vec<FlowKey>,
     held_bytes: usize,
+    /// Bytes of unfinished heads and of requests that wait.
+    head_bytes: usize,
 }
 
 /// What all flows of a worker share.
@@ -69,6 +73,7 @@ impl Worker {
             lingering: VecDeque::new(),
             waiting: Vec::new(),
             held_bytes: 0,
+            head_bytes: 0,
         };
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -148,7 +153,13 @@ struct Hand<'h, 'e> {
 
 impl Flow {
     fn new(connection: Connection) -> Self {
-        Self { connection, conversation: Conversation::default(), is_over: false, is_listed: false }
+        Self {
+            connection,
+            conversation: Conversation::default(),
+            is_over: false,
+            is_listed: false,
+            head_bytes: 0,
+        }
     }
 
     /// Lets the connection work with the conversation listening.
@@ -186,6 +197,24 @@ impl Flow {
         self.with(key, held_bytes, hand, |connection, out| connection.flush(out));
     }
 
+    /// Brings the count of its shard up to date with the heads that it holds.
+    #[inline]
+    fn weigh(&mut self, head_bytes: &mut usize) {
+        let now = self.conversation.held_bytes();
+        if now != self.head_bytes {
+            *head_bytes = head_bytes.saturating_sub(self.head_bytes) + now;
+            self.head_bytes = now;
+        }
+    }
+
+    /// Gives up the heads that it holds.
+    fn give_up(&mut self, key: &FlowKey, at: Timestamp, hand: &mut Hand<'_, '_>) {
+        let Self { connection, conversation, .. } = self;
+        let Common { policy, pool, ledger, .. } = &mut *hand.common;
+        let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
+        ear(key, connection, conversation, &mut desk).give_up(at);
+    }
+
     /// Brings its exchanges to their end.
     fn close(&mut self, key: &FlowKey, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
         if std::mem::replace(&mut self.is_over, true) {
@@ -220,9 +249,14 @@ impl Shard {
     #[inline]
     fn packet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
         let Some(id) = self.flow(key, packet, hand) else { return };
-        let Self { table, held_bytes, .. } = self;
+        let Self { table, held_bytes, head_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
         let verdict = flow.push(key, side, packet, (held_bytes, hand));
+        flow.weigh(head_bytes);
+        if *head_bytes > HEADS_SHARD_BYTES_MAX && flow.head_bytes > 0 {
+            flow.give_up(key, packet.at, hand);
+            flow.weigh(head_bytes);
+        }
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
@@ -276,6 +310,7 @@ impl Shard {
                 flow.close(key, Farewell::Closed, at, hand);
                 hand.common.ledger.flows.closed += 1;
             }
+            self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
             *flow = Flow::new(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
             verdict = flow.push(key, side, packet, (held_bytes, hand));
@@ -290,6 +325,7 @@ impl Shard {
             let cause =
                 if packet.flags.has(Flags::RST) { Farewell::Reset } else { Farewell::Closed };
             flow.close(key, cause, packet.at, hand);
+            flow.weigh(&mut self.head_bytes);
             hand.common.ledger.flows.closed += 1;
             self.lingering.push_back((packet.at, *key, flow.connection.opened_at()));
             if self.lingering.len() > LINGERING_FLOWS_SHARD_MAX {
@@ -326,6 +362,7 @@ impl Shard {
         if verdict == Verdict::Closed && !flow.is_over {
             let at = flow.connection.latest();
             flow.close(key, Farewell::Closed, at, hand);
+            flow.weigh(&mut self.head_bytes);
             hand.common.ledger.flows.closed += 1;
             self.lingering.push_back((now, *key, flow.connection.opened_at()));
         } else if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
@@ -353,6 +390,7 @@ impl Shard {
         at: Timestamp,
         hand: &mut Hand<'_, '_>,
     ) {
+        self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
         if flow.is_over {
             return;
         }
