@@ -22,6 +22,11 @@ pub struct Frame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
 
+impl LinkType {
+    /// Ethernet (`LINKTYPE_ETHERNET`).
+    pub const ETHERNET: Self = Self(1);
+}
+
 /// An IP address and a port. IPv4 is kept as IPv4-mapped IPv6, so that both compare and hash
 /// alike; no host sends mapped addresses on a wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

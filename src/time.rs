@@ -45,6 +45,12 @@ impl Timestamp {
 pub struct Rfc3339([u8; 30]);
 
 impl Rfc3339 {
+    /// The text's bytes, all of them ASCII.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 30] {
+        &self.0
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -59,22 +65,19 @@ impl Timestamp {
         let seconds = self.0.div_euclid(1_000_000_000);
         let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
         let (year, month, day) = civil(days);
-        let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        let parts = [
-            (0..4, year),
-            (5..7, month),
-            (8..10, day),
-            (11..13, second / 3600),
-            (14..16, second / 60 % 60),
-            (17..19, second % 60),
-            (20..29, self.0.rem_euclid(1_000_000_000)),
+        let nanos = self.0.rem_euclid(1_000_000_000);
+        let [[y0, y1], [y2, y3]] = [year / 100, year % 100].map(two_digits);
+        let [[m0, m1], [d0, d1]] = [month, day].map(two_digits);
+        let clock = [second / 3600, second / 60 % 60, second % 60].map(two_digits);
+        let [[h0, h1], [i0, i1], [s0, s1]] = clock;
+        let [tenth, rest] = [nanos / 100_000_000, nanos % 100_000_000];
+        let fraction = [rest / 1_000_000, rest / 10_000 % 100, rest / 100 % 100, rest % 100];
+        let [[f1, f2], [f3, f4], [f5, f6], [f7, f8]] = fraction.map(two_digits);
+        let [_, f0] = two_digits(tenth);
+        let text = [
+            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1,
+            b'.', f0, f1, f2, f3, f4, f5, f6, f7, f8, b'Z',
         ];
-        for (place, mut number) in parts {
-            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
-                *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-                number /= 10;
-            }
-        }
         Rfc3339(text)
     }
 }
@@ -84,6 +87,13 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.rfc3339().as_str())
     }
+}
+
+/// The two decimal digits of a number from 0 to 99.
+#[inline]
+fn two_digits(number: i64) -> [u8; 2] {
+    let number = u8::try_from(number).unwrap_or(0);
+    [b'0' + number / 10 % 10, b'0' + number % 10]
 }
 
 /// The Gregorian date `days` after 1970-01-01: eras of 400 years, months counted from March, so

@@ -9,7 +9,7 @@ mod walk;
 
 use crate::ledger::Skip;
 use crate::limits::{ENCAPSULATIONS_MAX, WIRE_BYTES_MAX};
-use crate::packet::{Frame, Packet};
+use crate::packet::{Endpoint, Flags, Frame, LinkType, Packet};
 use crate::time::Timestamp;
 use fragment::{Fragments, Piece};
 use view::View;
@@ -46,6 +46,14 @@ impl Decoder {
     /// The packet in `frame`, lent until the next call.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Decoded<'a> {
+        match plain(frame) {
+            Some(packet) => Decoded::Packet(packet),
+            None => self.decode_layers(frame),
+        }
+    }
+
+    /// Opens the frame layer by layer, whatever they are.
+    fn decode_layers<'a>(&'a mut self, frame: &Frame<'a>) -> Decoded<'a> {
         let Some(layer) = link::first_layer(frame.link) else {
             return Decoded::Skipped(Skip::LinkType);
         };
@@ -98,6 +106,43 @@ impl Decoder {
         }
         Decoded::Skipped(Skip::TooDeep)
     }
+}
+
+/// The packet in a frame as nearly all are, read at fixed places: Ethernet, IPv4 without options,
+/// one piece, TCP, nothing cut off. `None` for any other, which the layers tell more about.
+#[inline]
+fn plain<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    /// Where IP and TCP begin in such a frame.
+    const IP_AT: usize = 14;
+    const TCP_AT: usize = IP_AT + 20;
+    if frame.link != LinkType::ETHERNET {
+        return None;
+    }
+    let (ethernet, rest) = frame.bytes.split_first_chunk::<IP_AT>()?;
+    let (ip, rest) = rest.split_first_chunk::<{ TCP_AT - IP_AT }>()?;
+    let tcp = rest.first_chunk::<20>()?;
+    let &[.., 0x08, 0x00] = ethernet else { return None };
+    let &[0x45, _, l0, l1, _, _, p0, p1, _, 6, _, _, ref addresses @ ..] = ip else { return None };
+    let &[s0, s1, s2, s3, t0, t1, t2, t3] = addresses;
+    let &[c0, c1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = tcp;
+    // More fragments, or a place other than the first.
+    let is_piece = u16::from_be_bytes([p0, p1]) & 0x3fff != 0;
+    let payload_at = TCP_AT + usize::from(offset >> 4) * 4;
+    let end = IP_AT + usize::from(u16::from_be_bytes([l0, l1]));
+    if is_piece || payload_at < TCP_AT + 20 {
+        return None;
+    }
+    Some(Packet {
+        at: frame.at,
+        source: Endpoint::v4([s0, s1, s2, s3], u16::from_be_bytes([c0, c1])),
+        target: Endpoint::v4([t0, t1, t2, t3], u16::from_be_bytes([d0, d1])),
+        seq: u32::from_be_bytes([q0, q1, q2, q3]),
+        ack: u32::from_be_bytes([a0, a1, a2, a3]),
+        flags: Flags(flags),
+        window: u16::from_be_bytes([w0, w1]),
+        payload: frame.bytes.get(payload_at..end)?,
+        cut: 0,
+    })
 }
 
 #[inline]

@@ -363,7 +363,8 @@ impl Book {
             Answered::Ambiguous(last) => last + 1,
         };
         let lost = self.take_unplaced(Part::Response);
-        for mut request in self.pending.drain(..given_up).collect::<Vec<_>>() {
+        for _ in 0..given_up {
+            let Some(mut request) = self.pending.pop_front() else { break };
             if !request.is_response_over() {
                 request.evidence().response.add(lost);
             }

@@ -244,7 +244,9 @@ impl<'d> Ear<'_, 'd> {
             if responses.is_idle() || responses.is_searching() {
                 book.at_boundary(input.offset, input.acknowledged);
             }
-            let Some(event) = responses.advance(&mut input, book.answering()) else { return };
+            let answering =
+                if responses.awaits_head() { book.answering() } else { Answering::Other };
+            let Some(event) = responses.advance(&mut input, answering) else { return };
             match event {
                 MessageEvent::Head(head) => {
                     if head.found_by_search && book.expects_nothing(requests.is_searching()) {

@@ -142,24 +142,32 @@ fn write_pairs(text: &[u8], secret: usize, out: &mut Vec<u8>) {
 /// query parameters are replaced.
 fn write_url(text: &[u8], out: &mut Vec<u8>) {
     let text = write_authority(text, out);
-    let Some(question) = memchr(b'?', text) else {
-        out.extend_from_slice(text);
-        return;
-    };
-    let (path, mut rest) = text.split_at(question + 1);
-    out.extend_from_slice(path);
-    while !rest.is_empty() {
-        let end = rest.iter().position(|byte| b"& \t\r\n#".contains(byte)).unwrap_or(rest.len());
-        let (parameter, after) = rest.split_at(end);
-        write_parameter(parameter, out);
-        let Some((&separator, after)) = after.split_first() else { return };
-        out.push(separator);
-        rest = after;
-        if separator != b'&' {
-            out.extend_from_slice(rest);
-            return;
+    let mut copied = 0;
+    let mut names_at = memchr(b'?', text).map_or(text.len(), |at| at + 1);
+    // Where the name of the parameter under way ended.
+    let mut equals = None;
+    let query = text.iter().enumerate().skip(names_at);
+    for (at, byte) in query.chain(std::iter::once((text.len(), &b' '))) {
+        match byte {
+            b'=' => {
+                equals.get_or_insert(at);
+            }
+            b'&' | b' ' | b'\t' | b'\r' | b'\n' | b'#' => {
+                let name = equals.take().and_then(|equals| Some((equals, text.get(names_at..equals)?)));
+                if let Some((equals, _)) = name.filter(|(_, name)| is_secret_name(name)) {
+                    out.extend_from_slice(text.get(copied..=equals).unwrap_or_default());
+                    out.extend_from_slice(REDACTED);
+                    copied = at;
+                }
+                names_at = at + 1;
+                if *byte != b'&' {
+                    break;
+                }
+            }
+            _ => {}
         }
     }
+    out.extend_from_slice(text.get(copied..).unwrap_or_default());
 }
 
 /// Writes what comes before the authority and the redacted user information, if there is any;

@@ -21,14 +21,19 @@ pub fn write_route(target: &[u8], route: &mut String) {
 }
 
 fn write_segments(path: &str, route: &mut String) {
-    for (position, segment) in path.split('/').enumerate() {
-        if position > 0 {
+    let mut begun = 0;
+    // A slash is no part of another character, so that it may be looked for in the bytes.
+    let ends = path.bytes().enumerate().filter(|&(_, byte)| byte == b'/').map(|(at, _)| at);
+    for end in ends.chain([path.len()]) {
+        let segment = path.get(begun..end).unwrap_or_default();
+        if begun > 0 {
             route.push('/');
         }
         push_bounded(shape(segment.as_bytes()).unwrap_or(segment), route);
         if route.len() > ROUTE_BYTES_MAX {
             return;
         }
+        begun = end + 1;
     }
 }
 
@@ -61,7 +66,7 @@ pub fn path(target: &[u8]) -> &[u8] {
 
 /// The placeholder of a segment whose shape says that it is a value and not a name.
 fn shape(segment: &[u8]) -> Option<&'static str> {
-    let digits = segment.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let digits: usize = segment.iter().map(|byte| usize::from(byte.is_ascii_digit())).sum();
     if digits == 0 {
         return None;
     }

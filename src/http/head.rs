@@ -8,13 +8,13 @@ use memchr::memchr;
 use crate::anomaly::{Anomalies, Anomaly};
 use crate::http::event::{Side, Start};
 use crate::http::length::{Fold, LengthFields};
-use crate::http::lines;
+use crate::http::{lines, plain};
 use crate::limits::{
     HEADER_FIELDS_MAX, METHOD_TOKEN_BYTES_MAX, SEARCHED_LINE_BYTES_MAX, SEARCHED_METHOD_BYTES_MAX,
 };
 
 /// Fields that the fast reading has room for; heads with more are read line by line.
-const FAST_FIELDS: usize = 64;
+pub(super) const FAST_FIELDS: usize = 64;
 
 /// The methods that servers are asked with in the field: of RFC 9110, RFC 5789, `WebDAV`, caches.
 const METHODS_IN_USE: [&[u8]; 20] = [
@@ -83,7 +83,10 @@ pub(super) fn read(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Found::Other;
     }
-    let found = match read_regular(side, bytes) {
+    let found = match plain::read(side, bytes).map_or_else(
+        || read_regular(side, bytes),
+        |reading| Ok(Found::Whole(reading)),
+    ) {
         Ok(found) => found,
         // Inside of text there may be any number of candidates, and reading on after a refusal
         // would make them cost their square.

@@ -1,11 +1,13 @@
 //! Stream bytes cut into HTTP/1 messages: heads, body lengths, the chunked coding (RFC 9112).
 
 mod chunked;
+mod class;
 mod event;
 mod head;
 mod length;
 pub mod lines;
 mod parser;
+mod plain;
 mod search;
 
 pub use event::{Answering, Ended, Ending, Head, Input, MessageEnd, MessageEvent, Side, Start};

@@ -203,6 +203,15 @@ impl MessageParser {
         }
     }
 
+    /// Whether the next event may be a head: what a response answers matters only then.
+    #[must_use]
+    pub const fn awaits_head(&self) -> bool {
+        matches!(
+            self.message.place,
+            Place::Boundary | Place::Searching | Place::Found(_) | Place::Head(_)
+        )
+    }
+
     /// Bytes of an unfinished head that are held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {

@@ -19,66 +19,70 @@ pub fn duration(ns: u64) -> String {
             format!("{}d {:02}h", seconds / 86_400, seconds / 3600 % 24)
         };
     }
-    let mut text = String::with_capacity(8);
-    push_duration(ns, &mut text);
-    text
+    let mut text = Vec::with_capacity(8);
+    put_duration(ns, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
-/// Appends a duration below two minutes as [`duration`] writes it, in whole numbers throughout:
-/// listings write millions.
-pub(crate) fn push_duration(ns: u64, text: &mut String) {
+/// Appends a duration as [`duration`] writes it, in whole numbers throughout: listings write
+/// millions.
+pub(crate) fn put_duration(ns: u64, out: &mut Vec<u8>) {
     if ns >= MINUTES_FROM_NS {
-        text.push_str(&duration(ns));
-        return;
+        out.extend_from_slice(duration(ns).as_bytes());
+    } else if ns < 1000 {
+        put_number(ns, out);
+        out.extend_from_slice(b" ns");
+    } else if ns < 999_500 {
+        put_three_digits(ns, 1_000, b" us", out);
+    } else if ns < 999_500_000 {
+        put_three_digits(ns, 1_000_000, b" ms", out);
+    } else {
+        put_three_digits(ns, 1_000_000_000, b" s", out);
     }
-    if ns < 1000 {
-        push_number(ns, text);
-        text.push_str(" ns");
-        return;
-    }
-    // Hundredths, tenths or ones of the largest unit in which three digits are at least 1.00.
-    for (unit, one) in [("us", 1_000_u64), ("ms", 1_000_000), ("s", 1_000_000_000)] {
-        for (step, decimals) in [(one / 100, 2), (one / 10, 1), (one, 0)] {
-            let value = (ns + step / 2) / step;
-            if value < 1000 {
-                push_fixed(value, decimals, text);
-                text.push(' ');
-                text.push_str(unit);
-                return;
-            }
-        }
-    }
-    push_number(ns / 1_000_000_000, text);
-    text.push_str(" s");
 }
 
-/// Appends `value` divided by ten to the power of `decimals`.
-fn push_fixed(value: u64, decimals: u32, text: &mut String) {
-    let scale = 10_u64.pow(decimals);
-    push_number(value / scale, text);
-    if decimals > 0 {
-        text.push('.');
-        let fraction = value % scale;
-        if decimals == 2 && fraction < 10 {
-            text.push('0');
+/// Appends `value`, of which `one` make the unit, rounded to three digits.
+#[inline]
+fn put_three_digits(value: u64, one: u64, unit: &[u8], out: &mut Vec<u8>) {
+    let hundredths = (value + one / 200) / (one / 100);
+    if hundredths < 1000 {
+        put_number(hundredths / 100, out);
+        let [tens, ones] = two_digits(hundredths % 100);
+        out.extend_from_slice(&[b'.', tens, ones]);
+    } else {
+        let tenths = (value + one / 20) / (one / 10);
+        if tenths < 1000 {
+            put_number(tenths / 10, out);
+            let [_, ones] = two_digits(tenths % 10);
+            out.extend_from_slice(&[b'.', ones]);
+        } else {
+            put_number((value + one / 2) / one, out);
         }
-        push_number(fraction, text);
     }
+    out.extend_from_slice(unit);
+}
+
+/// The two decimal digits of a number below a hundred.
+#[inline]
+fn two_digits(number: u64) -> [u8; 2] {
+    let number = u8::try_from(number).unwrap_or(0);
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 /// Appends a number in decimal digits.
-pub(crate) fn push_number(mut number: u64, text: &mut String) {
-    let mut digits = [0_u8; 20];
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
-        number /= 10;
-        len += 1;
-        if number == 0 {
-            break;
-        }
+#[inline]
+pub(crate) fn put_number(number: u64, out: &mut Vec<u8>) {
+    if number >= 1000 {
+        put_number(number / 100, out);
+        out.extend_from_slice(&two_digits(number % 100));
+    } else if number >= 100 {
+        let [tens, ones] = two_digits(number % 100);
+        out.extend_from_slice(&[two_digits(number / 100)[1], tens, ones]);
+    } else if number >= 10 {
+        out.extend_from_slice(&two_digits(number));
+    } else {
+        out.push(two_digits(number)[1]);
     }
-    text.extend(digits.iter().skip(20 - len).map(|&digit| char::from(digit)));
 }
 
 /// The interval of a duration, in its unit where that reads well: `[41.8, 44.0]`; an open end is

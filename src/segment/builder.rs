@@ -235,7 +235,8 @@ pub fn host_of(head: &[u8]) -> Cow<'_, [u8]> {
     host_of_line(lines::request_line(head), head)
 }
 
-fn host_of_line<'a>(line: RequestLine<'a>, head: &'a [u8]) -> Cow<'a, [u8]> {
+/// As [`host_of`], where the request line is at hand.
+pub(crate) fn host_of_line<'a>(line: RequestLine<'a>, head: &'a [u8]) -> Cow<'a, [u8]> {
     if line.method == b"CONNECT" {
         return Cow::Borrowed(line.target);
     }

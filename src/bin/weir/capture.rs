@@ -178,7 +178,7 @@ fn cores() -> usize {
 struct Lines {
     out: BufWriter<Stdout>,
     layout: Layout,
-    line: String,
+    line: Vec<u8>,
     watch: Arc<Watch>,
     error: Option<std::io::Error>,
 }
@@ -190,7 +190,7 @@ impl Output for Lines {
         }
         self.line.clear();
         report::list::line(exchange, &self.layout, &mut self.line);
-        if let Err(error) = self.out.write_all(self.line.as_bytes()) {
+        if let Err(error) = self.out.write_all(&self.line) {
             self.error = Some(error);
             self.watch.stop.store(true, Ordering::Relaxed);
         }
@@ -204,7 +204,7 @@ fn print_lines(args: &CaptureArgs, input: &Input) -> Result<Exit> {
     let lines = Lines {
         out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
         layout: Layout::new(terminal::line_width(), terminal::style()),
-        line: String::new(),
+        line: Vec::new(),
         watch: Arc::clone(&watch),
         error: None,
     };

@@ -85,14 +85,14 @@ impl Follower {
         let opened = Segment::open(path).or_else(|_| Segment::open(&sealed_name(path)));
         let Ok(segment) = opened else { return Ok(()) };
         let mut exchange = Exchange::default();
-        let (mut bytes, mut text) = (Vec::new(), String::new());
+        let mut bytes = Vec::new();
         let mut failure = None;
         let damaged = scan::further(&segment, &self.question, progress, &mut |found| {
             if found.exchange(&mut exchange).is_err() {
                 return ControlFlow::Continue(());
             }
             bytes.clear();
-            self.form.append(&exchange, &mut text, &mut bytes);
+            self.form.append(&exchange, &mut bytes);
             match out.write_all(&bytes) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {

@@ -38,18 +38,14 @@ impl Form {
         Ok(Self::Lines(Layout { keys, metric, ..layout }))
     }
 
-    /// Appends an exchange to `bytes`; `text` is room for it.
-    pub(crate) fn append(&self, exchange: &Exchange, text: &mut String, bytes: &mut Vec<u8>) {
+    /// Appends an exchange to `bytes`.
+    pub(crate) fn append(&self, exchange: &Exchange, bytes: &mut Vec<u8>) {
         match self {
             Self::Json(keys) => {
                 jsonl::write_exchange(exchange, bytes);
                 append_by(keys, exchange, bytes);
             }
-            Self::Lines(layout) => {
-                text.clear();
-                line(exchange, layout, text);
-                bytes.extend_from_slice(text.as_bytes());
-            }
+            Self::Lines(layout) => line(exchange, layout, bytes),
         }
     }
 }
@@ -84,8 +80,7 @@ pub(crate) fn write(
     form: &Form,
     out: &mut impl Write,
 ) -> Result<Vec<SegmentError>> {
-    let mut text = String::new();
-    each(store, question, out, &mut |exchange, bytes| form.append(exchange, &mut text, bytes))
+    each(store, question, out, &mut |exchange, bytes| form.append(exchange, bytes))
 }
 
 /// Writes what `form` makes of each exchange that the question is about, sorted by start, and

@@ -215,7 +215,6 @@ impl<'a> Run<'a> {
             form: form.clone(),
             is_terminal: std::io::stdout().is_terminal(),
             bytes: Vec::new(),
-            text: String::new(),
             watch: Arc::clone(&self.watch),
             error: None,
             is_cut_off: Arc::clone(&failure),
@@ -249,7 +248,6 @@ struct Lines {
     form: Form,
     is_terminal: bool,
     bytes: Vec<u8>,
-    text: String,
     watch: Arc<Watch>,
     error: Option<std::io::Error>,
     /// Whether standard output is gone, for any of the workers.
@@ -258,7 +256,7 @@ struct Lines {
 
 impl Output for Lines {
     fn exchange(&mut self, exchange: &Exchange) {
-        self.form.append(exchange, &mut self.text, &mut self.bytes);
+        self.form.append(exchange, &mut self.bytes);
         if self.is_terminal || self.bytes.len() >= LINES_BYTES {
             self.flush();
         }
