@@ -92,8 +92,8 @@ impl fmt::Display for Timestamp {
 /// The two decimal digits of a number from 0 to 99.
 #[inline]
 fn two_digits(number: i64) -> [u8; 2] {
-    let number = u8::try_from(number).unwrap_or(0);
-    [b'0' + number / 10 % 10, b'0' + number % 10]
+    let number = u8::try_from(number).unwrap_or(0) % 100;
+    [b'0' + number / 10, b'0' + number % 10]
 }
 
 /// The Gregorian date `days` after 1970-01-01: eras of 400 years, months counted from March, so

@@ -682,3 +682,30 @@ proptest! {
         prop_assert_eq!(result, Some(expected));
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #[test]
+    fn plain_frames_are_read_as_layer_by_layer(
+        options in 0_usize..6,
+        padding in 0_usize..12,
+        wire in 0_u32..40,
+        odd in proptest::collection::vec((0_usize..60, any::<u8>()), 0..3),
+    ) {
+        let tcp = tcp_with(&vec![1; options / 3 * 4], &REQUEST[..options * 6]);
+        let mut bytes = join(&[&[2; 12], &[8, 0], &ip4(6, &tcp), &vec![0; padding]]);
+        for (at, byte) in odd {
+            let at = at % bytes.len();
+            bytes[at] = byte;
+        }
+        let wire_len = u32::try_from(bytes.len()).unwrap() + wire.saturating_sub(20);
+        let frame = Frame { wire_len, ..frame(ETHERNET, &bytes) };
+        if let Some(plain) = plain(&frame) {
+            let mut decoder = Decoder::new();
+            let Decoded::Packet(packet) = decoder.decode_layers(&frame) else {
+                return Err(TestCaseError::fail("only plain"));
+            };
+            prop_assert_eq!(format!("{plain:?}"), format!("{packet:?}"));
+        }
+    }
+}

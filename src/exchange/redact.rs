@@ -142,30 +142,35 @@ fn write_pairs(text: &[u8], secret: usize, out: &mut Vec<u8>) {
 /// query parameters are replaced.
 fn write_url(text: &[u8], out: &mut Vec<u8>) {
     let text = write_authority(text, out);
-    let mut copied = 0;
-    let mut names_at = memchr(b'?', text).map_or(text.len(), |at| at + 1);
-    // Where the name of the parameter under way ended.
-    let mut equals = None;
-    let query = text.iter().enumerate().skip(names_at);
-    for (at, byte) in query.chain(std::iter::once((text.len(), &b' '))) {
+    let Some(question) = memchr(b'?', text) else {
+        out.extend_from_slice(text);
+        return;
+    };
+    // What is copied, and where the parameter under way begins and its name ended.
+    let (mut copied, mut begun, mut equals) = (0, question + 1, None);
+    let mut at = begun;
+    loop {
+        let byte = text.get(at).copied();
         match byte {
-            b'=' => {
+            Some(b'=') => {
                 equals.get_or_insert(at);
             }
-            b'&' | b' ' | b'\t' | b'\r' | b'\n' | b'#' => {
-                let name = equals.take().and_then(|equals| Some((equals, text.get(names_at..equals)?)));
-                if let Some((equals, _)) = name.filter(|(_, name)| is_secret_name(name)) {
+            None | Some(b'&' | b' ' | b'\t' | b'\r' | b'\n' | b'#') => {
+                if let Some(equals) = equals.take()
+                    && text.get(begun..equals).is_some_and(is_secret_name)
+                {
                     out.extend_from_slice(text.get(copied..=equals).unwrap_or_default());
                     out.extend_from_slice(REDACTED);
                     copied = at;
                 }
-                names_at = at + 1;
-                if *byte != b'&' {
+                begun = at + 1;
+                if byte != Some(b'&') {
                     break;
                 }
             }
-            _ => {}
+            Some(_) => {}
         }
+        at += 1;
     }
     out.extend_from_slice(text.get(copied..).unwrap_or_default());
 }

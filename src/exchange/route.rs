@@ -1,5 +1,7 @@
 //! The route of a request: its path with the variable parts named by their shape.
 
+use std::ops::Range;
+
 use crate::limits::ROUTE_BYTES_MAX;
 
 /// Writes the route pattern of `target` to `route`: the path without query and fragment, each
@@ -21,20 +23,38 @@ pub fn write_route(target: &[u8], route: &mut String) {
 }
 
 fn write_segments(path: &str, route: &mut String) {
-    let mut begun = 0;
-    // A slash is no part of another character, so that it may be looked for in the bytes.
-    let ends = path.bytes().enumerate().filter(|&(_, byte)| byte == b'/').map(|(at, _)| at);
-    for end in ends.chain([path.len()]) {
-        let segment = path.get(begun..end).unwrap_or_default();
-        if begun > 0 {
-            route.push('/');
+    let bytes = path.as_bytes();
+    let (mut copied, mut begun, mut digits) = (0, 0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        // A slash is no part of another character, so that it may be looked for in the bytes.
+        if *byte == b'/' {
+            if digits > 0 {
+                copied = name_value(path, (copied, begun..at), digits, route);
+            }
+            (begun, digits) = (at + 1, 0);
+        } else if byte.is_ascii_digit() {
+            digits += 1;
         }
-        push_bounded(shape(segment.as_bytes()).unwrap_or(segment), route);
-        if route.len() > ROUTE_BYTES_MAX {
-            return;
-        }
-        begun = end + 1;
     }
+    if digits > 0 {
+        copied = name_value(path, (copied, begun..bytes.len()), digits, route);
+    }
+    push_bounded(path.get(copied..).unwrap_or_default(), route);
+}
+
+/// Appends what is not copied yet up to the segment, and the placeholder of the segment if its
+/// shape says that it is a value; how much is copied then.
+fn name_value(
+    path: &str,
+    (copied, segment): (usize, Range<usize>),
+    digits: usize,
+    route: &mut String,
+) -> usize {
+    let Some(text) = path.get(segment.clone()) else { return copied };
+    let Some(placeholder) = shape(text.as_bytes(), digits) else { return copied };
+    route.push_str(path.get(copied..segment.start).unwrap_or_default());
+    route.push_str(placeholder);
+    segment.end
 }
 
 /// Appends `text`; a route that becomes too long is cut and says so.
@@ -64,12 +84,9 @@ pub fn path(target: &[u8]) -> &[u8] {
     }
 }
 
-/// The placeholder of a segment whose shape says that it is a value and not a name.
-fn shape(segment: &[u8]) -> Option<&'static str> {
-    let digits: usize = segment.iter().map(|byte| usize::from(byte.is_ascii_digit())).sum();
-    if digits == 0 {
-        return None;
-    }
+/// The placeholder of a segment with so many digits, at least one, whose shape says that it is a
+/// value and not a name.
+fn shape(segment: &[u8], digits: usize) -> Option<&'static str> {
     let len = segment.len();
     if digits == len {
         return Some("{int}");

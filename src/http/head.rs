@@ -83,10 +83,9 @@ pub(super) fn read(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Found::Other;
     }
-    let found = match plain::read(side, bytes).map_or_else(
-        || read_regular(side, bytes),
-        |reading| Ok(Found::Whole(reading)),
-    ) {
+    let found = match plain::read(side, bytes)
+        .map_or_else(|| read_regular(side, bytes), |reading| Ok(Found::Whole(reading)))
+    {
         Ok(found) => found,
         // Inside of text there may be any number of candidates, and reading on after a refusal
         // would make them cost their square.
@@ -198,7 +197,7 @@ impl Reading<'_> {
 }
 
 /// The fast reading, in one pass by httparse: `None` where that refuses.
-fn read_regular(side: Side, bytes: &[u8]) -> Result<Found<'_>, httparse::Error> {
+pub(super) fn read_regular(side: Side, bytes: &[u8]) -> Result<Found<'_>, httparse::Error> {
     let mut fields = [const { MaybeUninit::uninit() }; FAST_FIELDS];
     match side {
         Side::Request => {

@@ -81,9 +81,20 @@ pub fn fields(head: &[u8]) -> Fields<'_> {
 /// The value of the first field of that name (any case), if there is one.
 #[must_use]
 pub fn field<'a>(head: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    fields(head)
-        .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
-        .map(|field| field.value)
+    let mut fields = fields(head);
+    // Lines that begin otherwise are passed over unread, unless a line that goes on with them
+    // follows, or they begin with a blank themselves.
+    while let Some(line) = fields.rest.get(..name.len())
+        && !line.eq_ignore_ascii_case(name.as_bytes())
+        && !matches!(line.first(), Some(b' ' | b'\t' | b'\r' | b'\n'))
+    {
+        let after = next_line(fields.rest).1;
+        if matches!(after.first(), Some(b' ' | b'\t')) {
+            break;
+        }
+        fields.rest = after;
+    }
+    fields.find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
 }
 
 /// Iterates over the fields of a head; made by [`fields`].
@@ -188,5 +199,17 @@ mod tests {
         let expected = [("Host", "a"), ("X", "one two three"), ("x", "4"), ("bad", "")];
         assert_eq!(read, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
         assert_eq!(field(head, "HOST").as_deref(), Some(&b"a"[..]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn one_field_is_found_as_by_looking_at_all(
+            head in "(GET / HTTP/1.1\r\n)?([ \t]?[Hh]ost ?: ?a|[ \t]b|X: c|\r|H|\n|:){0,8}(\r?\n([ \t]?host: d|X-Host: e|host| host: f|\r\n)){0,6}",
+        ) {
+            let expected = fields(head.as_bytes())
+                .find(|field| field.name.eq_ignore_ascii_case(b"host"))
+                .map(|field| field.value);
+            proptest::prop_assert_eq!(field(head.as_bytes(), "Host"), expected);
+        }
     }
 }

@@ -56,8 +56,20 @@ fn request_line(bytes: &[u8]) -> Option<StartLine<'_>> {
     let (method, rest) = bytes.split_at(class::name_len(bytes));
     let [b' ', rest @ ..] = rest else { return None };
     let (target, rest) = rest.split_at(class::target_len(rest));
-    let [b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b'\r', b'\n', rest @ ..] =
-        rest
+    let [
+        b' ',
+        b'H',
+        b'T',
+        b'T',
+        b'P',
+        b'/',
+        b'1',
+        b'.',
+        minor @ (b'0' | b'1'),
+        b'\r',
+        b'\n',
+        rest @ ..,
+    ] = rest
     else {
         return None;
     };
@@ -83,4 +95,71 @@ fn status_line(bytes: &[u8]) -> Option<StartLine<'_>> {
     };
     let [b'\r', b'\n', rest @ ..] = rest else { return None };
     Some((Start::Response { status }, *minor, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::head::{Found, read_regular};
+
+    /// Heads that are plain but for what the bytes put in at some places make of them.
+    fn heads() -> impl Strategy<Value = (Side, Vec<u8>)> {
+        let start = prop_oneof![
+            "(GET|POST|OPTIONS|M-SEARCH|frob) (/[a-z0-9/?=&%]{0,20}|\\*|http://a/) HTTP/1\\.[012]"
+                .prop_map(|line| (Side::Request, line)),
+            "HTTP/1\\.[012] [0-9]{2,4}( [A-Za-z ]{0,12})?".prop_map(|line| (Side::Response, line)),
+        ];
+        let field = prop_oneof![
+            "[A-Za-z-]{1,20}:[ \t]{0,2}[ -~]{0,40}",
+            "(Host|host|hOST): ?[a-z.]{0,10} {0,2}",
+            "(Content-Length|content-length): ?[0-9]{0,3}(, [0-9])?",
+            "Transfer-Encoding: (chunked|gzip, chunked|identity)",
+        ];
+        let fields = proptest::collection::vec(field, 0..8);
+        let odd = proptest::collection::vec((any::<usize>(), any::<u8>()), 0..2);
+        (start, fields, odd, 0_usize..20).prop_map(|((side, start), fields, odd, body)| {
+            let mut head = start.into_bytes();
+            for field in fields {
+                head.extend_from_slice(b"\r\n");
+                head.extend_from_slice(field.as_bytes());
+            }
+            head.extend_from_slice(b"\r\n\r\n");
+            head.resize(head.len() + body, b'x');
+            for (at, byte) in odd {
+                let at = at % head.len();
+                head[at] = byte;
+            }
+            (side, head)
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn what_is_plain_reads_as_the_regular_reading_has_it((side, bytes) in heads()) {
+            if let Some(reading) = read(side, &bytes) {
+                let Ok(Found::Whole(regular)) = read_regular(side, &bytes) else {
+                    return Err(TestCaseError::fail(format!("only plain: {bytes:?}")));
+                };
+                prop_assert_eq!(format!("{reading:?}"), format!("{regular:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn heads_as_clients_and_servers_send_them_are_plain() {
+        let check = |side, head: &str| assert!(read(side, head.as_bytes()).is_some(), "{head:?}");
+        check(Side::Request, "GET /a?b=c HTTP/1.1\r\nHost: shop.test\r\nAccept: */*\r\n\r\n");
+        check(Side::Request, "GET / HTTP/1.0\r\n\r\nbody");
+        check(Side::Response, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nX: \r\n\r\nabc");
+        check(Side::Response, "HTTP/1.1 204\r\nServer:\tx\r\n\r\n");
+        let other = |side, head: &str| assert!(read(side, head.as_bytes()).is_none(), "{head:?}");
+        other(Side::Request, "GET / HTTP/1.1\r\nHost: a\r\n");
+        other(Side::Request, "GET / HTTP/1.1\nHost: a\n\n");
+        other(Side::Request, "GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+        other(Side::Request, "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n");
+        other(Side::Response, "HTTP/1.1 099 No\r\n\r\n");
+    }
 }

@@ -3,8 +3,8 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
-use crate::query::group::Keys;
 use crate::query::Metric;
+use crate::query::group::Keys;
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
@@ -128,12 +128,7 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
 }
 
 /// Appends what `push` appends, in the colour of its role; how many bytes, colours apart.
-fn paint(
-    style: Style,
-    role: Role,
-    out: &mut Vec<u8>,
-    push: impl FnOnce(&mut Vec<u8>),
-) -> usize {
+fn paint(style: Style, role: Role, out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) -> usize {
     match style {
         Style::Plain => {
             let at = out.len();
@@ -214,23 +209,32 @@ fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
         push_escaped(exchange.route.as_bytes(), out);
         return;
     }
-    push_escaped(line.method, out);
-    out.push(b' ');
-    // The target of another form than the path alone says the host itself.
-    if line.target.first() == Some(&b'/') {
-        push_escaped(&segment::host_of_line(line, head), out);
+    let at = out.len();
+    let parts = |out: &mut Vec<u8>, push: fn(&[u8], &mut Vec<u8>)| {
+        push(line.method, out);
+        out.push(b' ');
+        // The target of another form than the path alone says the host itself.
+        if line.target.first() == Some(&b'/') {
+            push(&segment::host_of_line(line, head), out);
+        }
+        push(line.target, out);
+    };
+    parts(out, |bytes, out| out.extend_from_slice(bytes));
+    if !out.get(at..).is_some_and(is_plain) {
+        out.truncate(at);
+        parts(out, push_escaped);
     }
-    push_escaped(line.target, out);
 }
 
-/// Appends bytes escaped; those of plain ASCII, as nearly all are, at once.
+/// Whether all bytes are visible ASCII or blanks. Each is looked at, which goes faster than to
+/// stop at the first odd one.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte))
+}
+
+/// Appends bytes escaped.
 fn push_escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    // Every byte is looked at, which goes faster than to stop at the first odd one.
-    if bytes.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte)) {
-        out.extend_from_slice(bytes);
-    } else {
-        out.extend_from_slice(escaped(bytes).to_string().as_bytes());
-    }
+    out.extend_from_slice(escaped(bytes).to_string().as_bytes());
 }
 
 /// The state, where it is not complete, and the anomalies.
