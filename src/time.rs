@@ -82,6 +82,36 @@ impl Timestamp {
     }
 }
 
+/// Writes instants one after the other: those of one second share all but their nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    second: i64,
+    text: Rfc3339,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { second: 0, text: Timestamp(0).rfc3339() }
+    }
+}
+
+impl Clock {
+    /// The text of `at` up to the millisecond: `2026-11-21T06:34:25.123`.
+    #[must_use]
+    pub fn milliseconds(&mut self, at: Timestamp) -> [u8; 23] {
+        let second = at.0.div_euclid(1_000_000_000);
+        if second != self.second {
+            *self = Self { second, text: at.rfc3339() };
+        }
+        let [mut text @ .., _, _, _, _, _, _, _] = self.text.0;
+        let milliseconds = at.0.rem_euclid(1_000_000_000) / 1_000_000;
+        let [.., hundreds, tens, ones] = &mut text;
+        [*tens, *ones] = two_digits(milliseconds % 100);
+        [_, *hundreds] = two_digits(milliseconds / 100);
+        text
+    }
+}
+
 /// As [`Timestamp::rfc3339`].
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,6 +145,17 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_tells_each_time_as_it_is() {
+        let mut clock = Clock::default();
+        for nanos in
+            [0, 5, 999_999_999, 1_000_000_000, -1, -1_000_000_001, 1_795_242_865_123_456_789]
+        {
+            let at = Timestamp::from_nanos(nanos);
+            assert_eq!(clock.milliseconds(at), at.rfc3339().as_bytes()[..23], "{nanos}");
+        }
+    }
 
     #[test]
     fn prints_rfc_3339_with_nanoseconds() {

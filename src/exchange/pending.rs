@@ -170,7 +170,9 @@ impl Pending {
                 b"CONNECT" => Answering::Connect,
                 _ => Answering::Other,
             };
-            route::write_route(target, &mut self.exchange.route);
+            if policy.heads != Heads::Line {
+                route::write_route(target, &mut self.exchange.route);
+            }
         }
         let facts = &mut self.exchange.facts;
         facts.start = head.begun_at;
@@ -179,7 +181,7 @@ impl Pending {
         self.request = Progress::begun(head);
         let text = &mut self.exchange.request;
         keep_head(text, head, policy);
-        if let (Heads::Brief, Some(host)) = (policy.heads, head.host) {
+        if let (Heads::Brief | Heads::Line, Some(host)) = (policy.heads, head.host) {
             text.head.extend_from_slice(b"Host: ");
             text.head.extend_from_slice(host);
             text.head.extend_from_slice(b"\r\n");
@@ -379,7 +381,7 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
     let bytes = match policy.heads {
         Heads::Whole => head.bytes,
-        Heads::Brief => {
+        Heads::Brief | Heads::Line => {
             let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
             head.bytes.get(..end).unwrap_or_default()
         }

@@ -14,6 +14,9 @@ pub struct Policy {
 /// How much of the heads is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heads {
+    /// The request's start line and its Host field, and the route is not named: enough for method,
+    /// target and host.
+    Line,
     /// The request's start line and its Host field: enough for method, target, host and route.
     Brief,
     /// Both heads whole.

@@ -387,7 +387,7 @@ impl StartLine<'_> {
 fn start_line(side: Side, head: &[u8]) -> Option<StartLine<'_>> {
     match side {
         Side::Request => {
-            let lines::RequestLine { method, target, version } = lines::request_line(head);
+            let lines::RequestLine { method, target, version, .. } = lines::request_line(head);
             let is_method = !method.is_empty()
                 && method.len() <= METHOD_TOKEN_BYTES_MAX
                 && method.iter().copied().all(is_token_byte);

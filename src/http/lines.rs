@@ -13,6 +13,8 @@ pub struct RequestLine<'a> {
     pub target: &'a [u8],
     /// What follows `HTTP/`; empty where the line carries no version.
     pub version: &'a [u8],
+    /// The lines after it.
+    pub rest: &'a [u8],
 }
 
 /// A status line: `HTTP/1.1 200 OK`. Parts that are missing are empty.
@@ -38,7 +40,7 @@ pub struct Field<'a> {
 /// Reads the request line at the start of `head`.
 #[must_use]
 pub fn request_line(head: &[u8]) -> RequestLine<'_> {
-    let (line, _) = next_line(head);
+    let (line, after) = next_line(head);
     let (method, rest) = split_at_blank(line);
     // The common end of the line, before any search for it.
     if let Some((target, [b' ', b'H', b'T', b'T', b'P', b'/', version @ ..])) =
@@ -46,7 +48,7 @@ pub fn request_line(head: &[u8]) -> RequestLine<'_> {
         && !target.is_empty()
         && !version.contains(&b' ')
     {
-        return RequestLine { method, target: target.trim_ascii(), version };
+        return RequestLine { method, target: target.trim_ascii(), version, rest: after };
     }
     match memchr::memmem::rfind(rest, b" HTTP/") {
         Some(at) => {
@@ -55,9 +57,10 @@ pub fn request_line(head: &[u8]) -> RequestLine<'_> {
                 method,
                 target: target.trim_ascii(),
                 version: version.get(6..).unwrap_or_default().trim_ascii(),
+                rest: after,
             }
         }
-        None => RequestLine { method, target: rest.trim_ascii(), version: b"" },
+        None => RequestLine { method, target: rest.trim_ascii(), version: b"", rest: after },
     }
 }
 
@@ -81,7 +84,13 @@ pub fn fields(head: &[u8]) -> Fields<'_> {
 /// The value of the first field of that name (any case), if there is one.
 #[must_use]
 pub fn field<'a>(head: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    let mut fields = fields(head);
+    field_of(next_line(head).1, name)
+}
+
+/// As [`field`], of the lines after the start line.
+#[must_use]
+pub fn field_of<'a>(lines: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
+    let mut fields = Fields { rest: lines };
     // Lines that begin otherwise are passed over unread, unless a line that goes on with them
     // follows, or they begin with a blank themselves.
     while let Some(line) = fields.rest.get(..name.len())
@@ -93,6 +102,14 @@ pub fn field<'a>(head: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
             break;
         }
         fields.rest = after;
+    }
+    // The field as nearly all are written, before the reading that takes any.
+    if let Some((found, [b':', value @ ..])) = fields.rest.split_at_checked(name.len())
+        && found.eq_ignore_ascii_case(name.as_bytes())
+        && let (value, after) = next_line(value)
+        && !matches!(after.first(), Some(b' ' | b'\t'))
+    {
+        return Some(Cow::Borrowed(value.trim_ascii()));
     }
     fields.find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
 }
@@ -164,8 +181,10 @@ mod tests {
                 method: method.as_bytes(),
                 target: target.as_bytes(),
                 version: version.as_bytes(),
+                rest: line.rest,
             };
             assert_eq!(line, expected, "{head:?}");
+            assert!(head.as_bytes().ends_with(line.rest));
         };
         check("GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET", "/", "1.1");
         check("GET /a b c HTTP/1.0\n", "GET", "/a b c", "1.0");

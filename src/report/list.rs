@@ -1,5 +1,7 @@
 //! One line an exchange, for people.
 
+use std::cell::Cell;
+
 use crate::anomaly::Anomaly;
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
@@ -9,6 +11,7 @@ use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
 use crate::segment;
+use crate::time::Clock;
 
 /// Below this width the date is left out: times of day tell most listings' lines apart.
 const DATE_FROM_WIDTH: usize = 100;
@@ -29,20 +32,28 @@ const VALUE_COLUMNS_MAX: usize = 32;
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// Keys whose values stand before the line.
-    pub keys: Keys,
+    keys: Keys,
     /// The time that is shown.
-    pub metric: Metric,
+    metric: Metric,
     /// Columns that a line may take; `None`: any.
-    pub width: Option<usize>,
+    width: Option<usize>,
     /// Whether in colour.
-    pub style: Style,
+    style: Style,
+    /// The time of the line before.
+    clock: Cell<Clock>,
 }
 
 impl Layout {
     /// No keys, and the total.
     #[must_use]
-    pub const fn new(width: Option<usize>, style: Style) -> Self {
-        Self { keys: Keys::none(), metric: Metric::Total, width, style }
+    pub fn new(width: Option<usize>, style: Style) -> Self {
+        Self { width, style, keys: Keys::none(), metric: Metric::Total, clock: Cell::default() }
+    }
+
+    /// The same with the values of these keys, and another time.
+    #[must_use]
+    pub fn with(self, keys: Keys, metric: Metric) -> Self {
+        Self { keys, metric, ..self }
     }
 
     /// The values of the keys, each in its column.
@@ -69,7 +80,7 @@ const ADDRESS_COLUMNS: usize = 12;
 /// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
 /// `weir show`), status, time, client, request, and what was odd.
 pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
-    let Layout { keys, metric, width, style } = layout;
+    let Layout { keys, metric, width, style, .. } = layout;
     let facts = &exchange.facts;
     let mut values_columns = 0;
     if !keys.as_slice().is_empty() {
@@ -77,7 +88,7 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
         values_columns = values.chars().count();
         out.extend_from_slice(values.as_bytes());
     }
-    let when = paint(*style, Role::Faint, out, |out| push_when(facts, *width, out));
+    let when = paint(*style, Role::Faint, out, |out| push_when(facts, layout, out));
     let status_role = match facts.class() {
         5 => Role::Bad,
         2 => Role::Good,
@@ -152,11 +163,12 @@ fn shows_date(width: Option<usize>) -> bool {
 
 /// Appends when it began, from the month where there is room, else from the hour, to the
 /// millisecond, and eight letters of the id.
-fn push_when(facts: &Facts, width: Option<usize>, out: &mut Vec<u8>) {
-    let at = facts.start.rfc3339();
-    let [_, _, _, _, _, date @ .., _, _, _, _, _, _, _] = at.as_bytes();
+fn push_when(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) {
+    let mut clock = layout.clock.get();
+    let [_, _, _, _, _, date @ ..] = clock.milliseconds(facts.start);
+    layout.clock.set(clock);
     let (month, time) = date.split_at(MONTH_COLUMNS);
-    if shows_date(width) {
+    if shows_date(layout.width) {
         out.extend_from_slice(month);
         out.push(b' ');
     }
@@ -215,7 +227,7 @@ fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
         out.push(b' ');
         // The target of another form than the path alone says the host itself.
         if line.target.first() == Some(&b'/') {
-            push(&segment::host_of_line(line, head), out);
+            push(&segment::host_of_line(line), out);
         }
         push(line.target, out);
     };
@@ -328,7 +340,7 @@ mod tests {
         exchange.facts.timing.wait_ns = Some(250_000);
         let id = exchange.id().to_string()[..8].to_owned();
         let keys = Keys::parse("status,request.header.host,response.header.x").expect("keys");
-        let layout = Layout { keys, metric: Metric::Wait, ..Layout::new(None, Style::Plain) };
+        let layout = Layout::new(None, Style::Plain).with(keys, Metric::Wait);
         let mut found = Vec::new();
         line(&exchange, &layout, &mut found);
         let expected = "200          shop.test    -            11-21 06:34:25.123 ID 200   250 us \

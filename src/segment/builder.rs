@@ -66,7 +66,7 @@ impl BlockBuilder {
         let line = lines::request_line(&request.head);
         let method = self.methods.position(line.method);
         let route = self.routes.position(exchange.route.as_bytes());
-        let host = self.hosts.position(&host_of_line(line, &request.head));
+        let host = self.hosts.position(&host_of_line(line));
         let known = self.calls.len();
         let call = *self.calls.entry([method, route, host]).or_insert(known);
         if call == known {
@@ -232,19 +232,19 @@ impl Names {
 /// without user and password.
 #[must_use]
 pub fn host_of(head: &[u8]) -> Cow<'_, [u8]> {
-    host_of_line(lines::request_line(head), head)
+    host_of_line(lines::request_line(head))
 }
 
 /// As [`host_of`], where the request line is at hand.
-pub(crate) fn host_of_line<'a>(line: RequestLine<'a>, head: &'a [u8]) -> Cow<'a, [u8]> {
+pub(crate) fn host_of_line(line: RequestLine<'_>) -> Cow<'_, [u8]> {
     if line.method == b"CONNECT" {
         return Cow::Borrowed(line.target);
     }
     if matches!(line.target.first(), None | Some(b'/' | b'*')) {
-        return lines::field(head, "host").unwrap_or_default();
+        return lines::field_of(line.rest, "host").unwrap_or_default();
     }
     let Some(at) = memchr::memmem::find(line.target, b"://") else {
-        return lines::field(head, "host").unwrap_or_default();
+        return lines::field_of(line.rest, "host").unwrap_or_default();
     };
     let rest = line.target.get(at + 3..).unwrap_or_default();
     let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());

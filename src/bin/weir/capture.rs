@@ -209,7 +209,7 @@ fn print_lines(args: &CaptureArgs, input: &Input) -> Result<Exit> {
         error: None,
     };
     let outputs = vec![Limited { limit: &limit, output: lines }];
-    let policy = Policy { heads: Heads::Brief, body_bytes_max: None, ..policy(args) };
+    let policy = Policy { heads: Heads::Line, body_bytes_max: None, ..policy(args) };
     let done = read(args, input, policy, &watch, outputs)?;
     for Limited { output: mut lines, .. } in done.outputs {
         if let Some(error) = lines.error {

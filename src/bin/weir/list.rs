@@ -35,7 +35,7 @@ impl Form {
             return Ok(Self::Json(keys));
         }
         let layout = Layout::new(terminal::line_width(), terminal::style());
-        Ok(Self::Lines(Layout { keys, metric, ..layout }))
+        Ok(Self::Lines(layout.with(keys, metric)))
     }
 
     /// Appends an exchange to `bytes`.
