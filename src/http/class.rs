@@ -35,6 +35,26 @@ pub(super) fn target_len(bytes: &[u8]) -> usize {
     run(bytes, wide::target_ends, is_target_byte)
 }
 
+/// Where runs of names and of values end in a chunk, a bit for each byte that is not of the class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) names: u32,
+    pub(super) values: u32,
+}
+
+/// Looks at so many bytes for both at once: most fields are in one look.
+pub(super) const CHUNK_BYTES: usize = 32;
+
+/// Where names and values end in a chunk.
+#[inline]
+pub(super) fn ends(chunk: &[u8; CHUNK_BYTES]) -> Ends {
+    let ([low, high], []) = chunk.as_chunks() else { return Ends { names: 1, values: 1 } };
+    Ends {
+        names: wide::name_ends(low) | wide::name_ends(high) << 16,
+        values: wide::value_ends(low) | wide::value_ends(high) << 16,
+    }
+}
+
 /// How many of the first bytes are of a class: `ends` tells of sixteen bytes which are not, a bit
 /// each, `has` of one byte whether it is.
 #[inline]
@@ -157,6 +177,20 @@ mod tests {
                 }
             }
             assert_eq!(len(b""), 0);
+        }
+    }
+
+    #[test]
+    fn both_ends_are_told_of_a_chunk() {
+        for byte in 0..=u8::MAX {
+            for at in 0..CHUNK_BYTES {
+                let mut chunk = [b'a'; CHUNK_BYTES];
+                chunk[at] = byte;
+                let bit = |has: bool| if has { 0 } else { 1 << at };
+                let expected =
+                    Ends { names: bit(is_name_byte(byte)), values: bit(is_value_byte(byte)) };
+                assert_eq!(ends(&chunk), expected, "{byte:#04x} at {at}");
+            }
         }
     }
 }

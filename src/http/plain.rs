@@ -26,12 +26,8 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
             let bytes = bytes.split_at(bytes.len() - after.len()).0;
             return Some(Reading { bytes, start, host, lengths, anomalies: Anomalies::NONE });
         }
-        let (name, after) = rest.split_at(class::name_len(rest));
-        let [b':', after @ ..] = after else { return None };
-        let (value, after) = after.split_at(class::value_len(after));
-        let [b'\r', b'\n', next @ ..] = after else { return None };
+        let (name, value, next) = field(rest)?;
         match name.len() {
-            0 => return None,
             4 if host.is_none() && name.eq_ignore_ascii_case(b"host") => {
                 host = Some(value.trim_ascii());
             }
@@ -46,6 +42,42 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
         rest = next;
     }
     None
+}
+
+/// The name and the value of the field at the start of `bytes`, and what follows its line.
+#[inline]
+fn field(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let ends = match bytes.first_chunk() {
+        Some(chunk) => class::ends(chunk),
+        None => class::ends(&padded(bytes)),
+    };
+    // A name that fills the chunk goes on behind it; the value behind a colon is looked for in
+    // the same chunk first.
+    let name_len = ends.names.trailing_zeros();
+    let value_ends = ends.values.checked_shr(name_len + 1).unwrap_or(0);
+    let (name, rest) = match name_len {
+        0 => return None,
+        32 => bytes.split_at(class::name_len(bytes)),
+        len => bytes.split_at_checked(len as usize)?,
+    };
+    let [b':', rest @ ..] = rest else { return None };
+    let value_len = match value_ends {
+        0 => class::value_len(rest),
+        ends => ends.trailing_zeros() as usize,
+    };
+    let (value, rest) = rest.split_at_checked(value_len)?;
+    let [b'\r', b'\n', next @ ..] = rest else { return None };
+    Some((name, value, next))
+}
+
+/// Fewer bytes than a chunk has, and behind them zeros, which are in no class.
+#[inline]
+fn padded(bytes: &[u8]) -> [u8; class::CHUNK_BYTES] {
+    let mut chunk = [0; class::CHUNK_BYTES];
+    if let Some(place) = chunk.get_mut(..bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+    chunk
 }
 
 /// The start, the minor version's digit, and what follows the line.
