@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/weir
 
-.PHONY: help demo test lint build captures
+.PHONY: help demo test lint build captures bench speed
 
 help:
 	@echo "make demo      build weir and show the latency of a recorded shop, by route"
@@ -9,6 +9,8 @@ help:
 	@echo "make lint      formatting and lints"
 	@echo "make build     build target/release/weir"
 	@echo "make captures  record captures/ anew (root, Debian-like)"
+	@echo "make bench     weir beside other programs: time, memory, bytes on disk"
+	@echo "make speed     the same, and its table into README.md"
 
 build:
 	@tools/need build
@@ -41,3 +43,13 @@ lint:
 
 captures:
 	captures/record
+
+# OPTIONS='--size 0.1 --traces api,mixed --peers weir,tshark --repeat 3'; TRACES=DIR reads captures
+# of your own; benches/peers --help tells all of them.
+bench:
+	@tools/need build
+	@cargo build --release --locked --bin weir --example floor --example traces
+	@benches/peers $(if $(TRACES),--from $(TRACES)) $(OPTIONS)
+
+speed:
+	@$(MAKE) bench OPTIONS="--readme README.md $(OPTIONS)"
