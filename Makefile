@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/weir
 
-.PHONY: help demo test lint build captures bench speed
+.PHONY: help demo test lint build captures bench speed bench-instructions budgets
 
 help:
 	@echo "make demo      build weir and show the latency of a recorded shop, by route"
@@ -11,6 +11,7 @@ help:
 	@echo "make captures  record captures/ anew (root, Debian-like)"
 	@echo "make bench     weir beside other programs: time, memory, bytes on disk"
 	@echo "make speed     the same, and its table into README.md"
+	@echo "make bench-instructions  instructions an exchange, against the budgets; make budgets sets them"
 
 build:
 	@tools/need build
@@ -53,3 +54,8 @@ bench:
 
 speed:
 	@$(MAKE) bench OPTIONS="--readme README.md $(OPTIONS)"
+
+bench-instructions budgets:
+	@tools/need build
+	@cargo build --release --locked --bin weir --example traces
+	@benches/instructions $(if $(filter budgets,$@),--write)
