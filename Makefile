@@ -1,14 +1,18 @@
 SHELL := /bin/bash
 BIN := $(or $(CARGO_TARGET_DIR),target)/release/weir
 
-.PHONY: help demo test lint build captures
+.PHONY: help demo test lint build captures bench speed bench-instructions budgets
 
 help:
-	@echo "make demo      build weir and show the latency of a recorded shop, by route"
-	@echo "make test      run every test"
-	@echo "make lint      formatting and lints"
-	@echo "make build     build target/release/weir"
-	@echo "make captures  record captures/ anew (root, Debian-like)"
+	@echo "make demo                build weir and show the latency of a recorded shop, by route"
+	@echo "make test                run every test"
+	@echo "make lint                formatting and lints"
+	@echo "make build               build target/release/weir"
+	@echo "make captures            record captures/ anew (root, Debian-like)"
+	@echo "make bench               weir beside other programs: time, memory, bytes on disk"
+	@echo "make speed               the same, and its table into README.md"
+	@echo "make bench-instructions  instructions an exchange, against their budgets"
+	@echo "make budgets             sets the budgets to what is counted now"
 
 build:
 	@tools/need build
@@ -41,3 +45,19 @@ lint:
 
 captures:
 	captures/record
+
+# OPTIONS='--size 0.1 --traces api,mixed --peers weir,tshark --repeat 3'; TRACES=DIR reads other
+# captures; benches/peers --help tells all. On Debian: apt-get install tshark tcpflow ngrep httpry
+# tcpdump zstd time.
+bench:
+	@tools/need build
+	@cargo build --release --locked --bin weir --example floor --example traces
+	@benches/peers $(if $(TRACES),--from $(TRACES)) $(OPTIONS)
+
+speed:
+	@$(MAKE) bench OPTIONS="--readme README.md $(OPTIONS)"
+
+bench-instructions budgets:
+	@tools/need build
+	@cargo build --release --locked --bin weir --example traces
+	@benches/instructions $(if $(filter budgets,$@),--write)
