@@ -76,6 +76,7 @@ fn confined_process() {
         writes: std::slice::from_ref(&folder),
         reads: &[],
         interfaces: weir::sandbox::Interfaces::Captured,
+        connects: &[],
     };
     let confined = confine(&needs).expect("root may");
     assert_eq!(confined.keeps, ["CAP_NET_RAW"]);

@@ -1,0 +1,1 @@
+//! Exchanges made by hand, and the spans that come of them.
