@@ -5,7 +5,7 @@
 //! program again, for one test that is ignored otherwise.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -71,12 +71,15 @@ fn confined_process() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("run by another test"));
     let mut source = open();
     let user = NOBODY.to_string();
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let listeners = [listen(), listen()];
+    let [collector, other] = listeners.each_ref().map(|one| one.local_addr().expect("bound"));
     let needs = Needs {
         user: Some(&user),
         writes: std::slice::from_ref(&folder),
         reads: &[],
         interfaces: weir::sandbox::Interfaces::Captured,
-        connects: &[],
+        connects: &[collector.port()],
     };
     let confined = confine(&needs).expect("root may");
     assert_eq!(confined.keeps, ["CAP_NET_RAW"]);
@@ -94,7 +97,9 @@ fn confined_process() {
         assert!(fs::read("/etc/passwd").is_err());
         assert!(Command::new("/bin/true").status().is_err());
     }
+    TcpStream::connect(collector).expect("it was asked for");
     if confined.fence == Fence::Whole {
+        assert!(TcpStream::connect(other).is_err());
         assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).is_err());
     }
     let status = fs::read_to_string("/proc/self/task/self/status")

@@ -109,8 +109,9 @@ impl fmt::Display for Confined {
 ///
 /// **When:** after everything was opened that takes privileges (interfaces, ports below 1024),
 /// after every socket that listens was bound (where the kernel can forbid it, no TCP port can be
-/// bound, and none but [`Needs::connects`] connected to, any more), after the folders to write were created, and *before* any
-/// thread is started: three of the steps hold for the calling thread and what it starts only.
+/// bound any more, and none but [`Needs::connects`] connected to), after the folders to write were
+/// created, and *before* any thread is started: three of the steps hold for the calling thread and
+/// what it starts only.
 ///
 /// **What**, in this order: the user and its group, and no further groups; every capability but
 /// `CAP_NET_RAW` where interfaces are captured (and, for root that stays root, the right to

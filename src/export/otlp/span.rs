@@ -116,18 +116,15 @@ fn query(target: &[u8]) -> Option<&[u8]> {
 fn add_peers(facts: &Facts, head: &[u8], attributes: &mut Attributes) {
     let (client, server) = (facts.connection.client, facts.connection.server);
     let (client_ip, server_ip) = (client.ip().to_string(), server.ip().to_string());
-    match text::host(head) {
-        Some(host) => {
-            let name = text::without_port(&host);
-            let port = host.get(name.len() + 1..).and_then(|port| std::str::from_utf8(port).ok());
-            let inside = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
-            attributes.text("server.address", inside.unwrap_or(name));
-            attributes.number("server.port", port.and_then(|port| port.parse().ok()).unwrap_or(80));
-        }
-        None => {
-            attributes.text("server.address", server_ip.as_bytes());
-            attributes.number("server.port", server.port().into());
-        }
+    if let Some(host) = text::host(head) {
+        let name = text::without_port(&host);
+        let port = host.get(name.len() + 1..).and_then(|port| std::str::from_utf8(port).ok());
+        let inside = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
+        attributes.text("server.address", inside.unwrap_or(name));
+        attributes.number("server.port", port.and_then(|port| port.parse().ok()).unwrap_or(80));
+    } else {
+        attributes.text("server.address", server_ip.as_bytes());
+        attributes.number("server.port", server.port().into());
     }
     for (prefix, ip, port) in [
         ("client", &client_ip, client.port()),

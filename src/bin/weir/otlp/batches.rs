@@ -151,7 +151,7 @@ impl Batches {
         let (give_up_at, mut wait) = (clock() + retry, OTLP_RETRY_WAIT_MIN);
         loop {
             let failure = match self.send(&request) {
-                Answer::Taken(rejected) => return self.taken(spans, rejected),
+                Answer::Taken(rejected) => return self.taken(spans, &rejected),
                 Answer::Refused(why) => return self.refused(spans, &why),
                 Answer::Failed(failure) => failure,
             };
@@ -185,7 +185,7 @@ impl Batches {
         self.collector.send(request, patience)
     }
 
-    fn taken(&mut self, spans: u64, rejected: Rejected) {
+    fn taken(&mut self, spans: u64, rejected: &Rejected) {
         let count = rejected.spans.min(spans);
         add(&self.counts.sent, spans - count);
         add(&self.counts.rejected, count);
@@ -239,13 +239,9 @@ impl Batches {
             State::Over => return,
         };
         let rest = rest.min(OTLP_REST_MAX);
-        self.state = match self.end.at() {
-            Some(_) => State::Over,
-            None => {
-                let pause = asked.unwrap_or(rest).clamp(rest, OTLP_REST_MAX);
-                State::Resting { rest, until: clock() + pause }
-            }
-        };
+        let pause = asked.unwrap_or(rest).clamp(rest, OTLP_REST_MAX);
+        let resting = State::Resting { rest, until: clock() + pause };
+        self.state = if self.end.at().is_some() { State::Over } else { resting };
     }
 }
 

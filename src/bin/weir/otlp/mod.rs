@@ -26,11 +26,9 @@ pub(crate) use exporter::{Exporter, Plan};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// A file is read no faster.
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "no exporter asks"))]
     File,
     /// An interface waits for nobody: spans are dropped. What goes to the collector itself is
     /// left out, or each request would be a span of the next.
-    #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "no exporter asks"))]
     Interface,
 }
 
