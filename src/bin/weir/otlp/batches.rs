@@ -24,6 +24,7 @@ use weir::limits::{
 };
 use weir::pipeline::Watch;
 
+use super::Pace;
 use super::collector::{Answer, Collector, Failure, FailureKind};
 use super::counts::{Counts, add};
 use crate::exit::complain;
@@ -31,27 +32,28 @@ use crate::exit::complain;
 /// How often a wait looks whether the run is being stopped.
 const STEP: Duration = Duration::from_millis(100);
 
-/// When everything has to be over.
-pub(super) struct End {
-    told: Receiver<Instant>,
+/// The run whose exchanges are exported.
+pub(super) struct Run {
+    pace: Pace,
+    end: Receiver<Instant>,
     watch: Arc<Watch>,
-    at: Option<Instant>,
+    end_at: Option<Instant>,
 }
 
-impl End {
-    /// At the instant that is told on `told`, or soon after `watch` was told to stop.
-    pub(super) fn new(told: Receiver<Instant>, watch: &Arc<Watch>) -> Self {
-        Self { told, watch: Arc::clone(watch), at: None }
+impl Run {
+    /// One that ends at the instant that is told on `end`, or soon after `watch` says stop.
+    pub(super) fn new(pace: Pace, end: Receiver<Instant>, watch: &Arc<Watch>) -> Self {
+        Self { pace, end, watch: Arc::clone(watch), end_at: None }
     }
 
-    /// The instant; `None` while nobody has asked for an end.
-    fn at(&mut self) -> Option<Instant> {
-        if let Ok(at) = self.told.try_recv() {
-            self.at = Some(at);
-        } else if self.at.is_none() && self.watch.stop.load(Ordering::Relaxed) {
-            self.at = Some(clock() + OTLP_FLUSH_WAIT);
+    /// When everything has to be over; `None` while nobody has asked for an end.
+    fn end_at(&mut self) -> Option<Instant> {
+        if let Ok(at) = self.end.try_recv() {
+            self.end_at = Some(at);
+        } else if self.end_at.is_none() && self.watch.stop.load(Ordering::Relaxed) {
+            self.end_at = Some(clock() + OTLP_FLUSH_WAIT);
         }
-        self.at
+        self.end_at
     }
 }
 
@@ -62,7 +64,8 @@ pub(super) struct Batches {
     origin: Origin,
     names: Names,
     counts: Arc<Counts>,
-    end: End,
+    run: Run,
+    has_served: bool,
     state: State,
     told: Told,
 }
@@ -92,7 +95,7 @@ impl Batches {
         collector: Collector,
         origin: Origin,
         counts: &Arc<Counts>,
-        end: End,
+        run: Run,
     ) -> Self {
         Self {
             queue,
@@ -100,7 +103,8 @@ impl Batches {
             origin,
             names: Names::default(),
             counts: Arc::clone(counts),
-            end,
+            run,
+            has_served: false,
             state: State::Serving,
             told: Told::default(),
         }
@@ -139,7 +143,7 @@ impl Batches {
         let spans = batch.len() as u64;
         let is_resting = match self.state {
             State::Serving => false,
-            State::Resting { until, .. } if clock() < until && self.end.at().is_none() => {
+            State::Resting { until, .. } if clock() < until && self.run.end_at().is_none() => {
                 return add(&self.counts.dropped, spans);
             }
             State::Resting { .. } => true,
@@ -162,7 +166,11 @@ impl Batches {
             };
             let is_worth_it = match failure.kind {
                 FailureKind::Busy(_) | FailureKind::CutOff => true,
-                FailureKind::Unreachable => self.end.at().is_none(),
+                // A collector may start later than a capture does, but a file does not wait.
+                FailureKind::Unreachable => {
+                    let may_come = self.has_served || self.run.pace == Pace::Interface;
+                    may_come && self.run.end_at().is_none()
+                }
                 FailureKind::Silent => false,
             };
             let pause = asked.unwrap_or_default().max(jittered(wait));
@@ -175,7 +183,7 @@ impl Batches {
     }
 
     fn send(&mut self, request: &[u8]) -> Answer {
-        let end = self.end.at();
+        let end = self.run.end_at();
         let left = end.map(|end| end.saturating_duration_since(clock()));
         let patience = left.unwrap_or(OTLP_REQUEST_WAIT).min(OTLP_REQUEST_WAIT);
         if patience.is_zero() {
@@ -186,6 +194,7 @@ impl Batches {
     }
 
     fn taken(&mut self, spans: u64, rejected: &Rejected) {
+        self.has_served = true;
         let count = rejected.spans.min(spans);
         add(&self.counts.sent, spans - count);
         add(&self.counts.rejected, count);
@@ -217,7 +226,7 @@ impl Batches {
         };
         loop {
             let now = clock();
-            if self.end.at().is_some_and(|end| until >= end) {
+            if self.run.end_at().is_some_and(|end| until >= end) {
                 return false;
             }
             if now >= until {
@@ -241,7 +250,7 @@ impl Batches {
         let rest = rest.min(OTLP_REST_MAX);
         let pause = asked.unwrap_or(rest).clamp(rest, OTLP_REST_MAX);
         let resting = State::Resting { rest, until: clock() + pause };
-        self.state = if self.end.at().is_some() { State::Over } else { resting };
+        self.state = if self.run.end_at().is_some() { State::Over } else { resting };
     }
 }
 

@@ -13,7 +13,7 @@ use weir::packet::Endpoint as Address;
 use weir::pipeline::Watch;
 
 use super::Pace;
-use super::batches::{Batches, End};
+use super::batches::{Batches, Run};
 use super::collector::Collector;
 use super::counts::{Account, Counts, add};
 use super::endpoint::Endpoint;
@@ -55,9 +55,9 @@ impl Plan {
         let (spans, queue) = bounded(OTLP_QUEUE_SPANS_MAX);
         let (end, ending) = bounded(1);
         let (done, is_done) = bounded(1);
-        let end_of_run = End::new(ending, watch);
+        let run = Run::new(pace, ending, watch);
         let collector = Collector::new(self.endpoint, self.addresses);
-        let batches = Batches::new(queue, collector, self.origin, &counts, end_of_run);
+        let batches = Batches::new(queue, collector, self.origin, &counts, run);
         let thread = std::thread::Builder::new().name("otlp".to_owned());
         let thread = thread.spawn(move || {
             batches.run();
