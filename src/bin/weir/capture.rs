@@ -38,11 +38,12 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
     let watch = Arc::new(Watch::default());
     let exporter = plan.map(|plan| plan.start(Pace::File, &watch)).transpose()?;
     let run = Run { args, input, limit: Limit::new(args.count, &watch), watch, exporter };
-    match &args.write {
+    let exit = match &args.write {
         Some(dir) => run.record(dir.clone()),
         None if args.json => run.print_json(),
         None => run.print_lines(),
-    }
+    };
+    run.finish(exit)
 }
 
 /// One reading of captures.
@@ -162,18 +163,15 @@ impl Run<'_> {
     }
 
     /// Ends the export, if there is one: it failed where the collector did not take everything.
-    fn finish(self, exit: Exit) -> Exit {
-        match self.exporter.map(Exporter::finish) {
-            Some(account) => {
-                eprintln!("{account}");
-                if account.is_whole() { exit } else { Exit::Failed }
-            }
-            None => exit,
-        }
+    fn finish(self, exit: Result<Exit>) -> Result<Exit> {
+        let account = self.exporter.map(Exporter::finish);
+        account.iter().for_each(|account| eprintln!("{account}"));
+        let is_whole = account.is_none_or(|account| account.is_whole());
+        exit.map(|exit| if is_whole { exit } else { Exit::Failed })
     }
 
     /// Records into segments. Compression takes most of the time: it is spread over the cores.
-    fn record(self, dir: PathBuf) -> Result<Exit> {
+    fn record(&self, dir: PathBuf) -> Result<Exit> {
         let paths = self.input.paths.iter();
         let sources: Vec<String> = paths.map(|path| path.display().to_string()).collect();
         let about = About {
@@ -191,11 +189,11 @@ impl Run<'_> {
         done.outputs.into_iter().for_each(BlockOutput::finish);
         let recorded = recorder.seal(&done.ledger)?;
         summarize(&done.ledger, Some(&recorded));
-        Ok(self.finish(if done.is_damaged { Exit::Failed } else { Exit::Done }))
+        Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
     }
 
     /// Prints lines. One worker prints them in the order in which the exchanges are over.
-    fn print_lines(self) -> Result<Exit> {
+    fn print_lines(&self) -> Result<Exit> {
         let lines = Lines {
             out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
             layout: Layout::new(terminal::line_width(), terminal::style()),
@@ -214,11 +212,11 @@ impl Run<'_> {
             lines.out.flush()?;
         }
         summarize(&done.ledger, None);
-        Ok(self.finish(if done.is_damaged { Exit::Failed } else { Exit::Done }))
+        Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
     }
 
     /// Prints JSON Lines, sorted: the captures are read to their end first.
-    fn print_json(self) -> Result<Exit> {
+    fn print_json(&self) -> Result<Exit> {
         let dir = open::temporary_dir()?;
         let recorder = open::temporary_recorder(&dir)?;
         let workers = self.args.workers.map_or(1, usize::from);
@@ -234,7 +232,7 @@ impl Run<'_> {
         summarize(&done.ledger, None);
         let exit = open::exit_code(done.is_damaged, &damaged);
         dir.close().context("cannot remove what was read from captures")?;
-        Ok(self.finish(exit))
+        Ok(exit)
     }
 }
 
