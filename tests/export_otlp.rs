@@ -388,3 +388,38 @@ fn a_capture_goes_on_while_the_collector_is_dead_or_silent() {
         }
     });
 }
+
+#[test]
+fn a_collector_that_comes_back_is_sent_what_comes_from_then_on() {
+    in_namespace(|| {
+        serve(b"hello".to_vec());
+        let answer = |number| (number > 0).then(|| ("200 OK", Vec::new()));
+        let collector = Collector::start(answer);
+        let weir = capture_loopback(&collector.url());
+        let mut asked = 0;
+        let mut ask_until = |text: &str| {
+            until(text, || {
+                ask(HERE, 1);
+                asked += 1;
+                Some(()).filter(|()| weir.has_said(text))
+            });
+        };
+        ask_until("no answer in time; spans are dropped meanwhile");
+        ask_until("/v1/traces takes spans again");
+        let (status, _, err) = weir.end(Signal::TERM);
+        assert_eq!(status.code(), Some(0), "{err:?}");
+        let last = err.last().expect("a last line");
+        let count = |word: &str| -> usize {
+            let rest = last.split_once(word).expect("it is told").1;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().expect("a number")
+        };
+        let (sent, dropped) = (count("sent "), count("dropped "));
+        assert!(sent > 0 && dropped > 0 && sent + dropped == asked, "{asked}: {last}");
+        // The first request was never answered: nobody knows whether it arrived.
+        let unknown = &collector.requests()[0].spans;
+        let unknown: usize =
+            unknown.iter().flat_map(|s| &s.scope_spans).map(|spans| spans.spans.len()).sum();
+        assert_eq!(spans(&collector).len(), sent + unknown, "{last}");
+    });
+}

@@ -131,6 +131,12 @@ impl Weir {
         self.out.lock().expect("no panic").len()
     }
 
+    /// Whether it has said `text` on standard error.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        self.err.lock().expect("no panic").iter().any(|line| line.contains(text))
+    }
+
     fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a number");
         kill_process(Pid::from_raw(id).expect("a process"), signal).expect("it lives");
