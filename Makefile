@@ -37,11 +37,11 @@ demo: build
 test:
 	@tools/need test
 	@tools/foreign
-	cargo test --locked --features parquet
+	cargo test --locked --features parquet,otlp
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets --features parquet -- -D warnings
+	cargo clippy --locked --all-targets --features parquet,otlp -- -D warnings
 
 captures:
 	captures/record

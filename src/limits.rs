@@ -227,3 +227,51 @@ pub const INTERVALS_MAX: usize = 10_000;
 /// Bytes of unfinished heads and of requests that wait, held by one shard; the flow that passes
 /// it is given up as far as it came, and is read again from its next plausible head.
 pub const HEADS_SHARD_BYTES_MAX: usize = 4 << 20;
+
+/// Spans on their way to a collector (`--otlp`): some three kilobytes each, ten where everything
+/// in them is long. Beyond it those of interfaces are dropped, and files are read no faster.
+pub const OTLP_QUEUE_SPANS_MAX: usize = 4096;
+
+/// Spans of one request to a collector: as many as OpenTelemetry's own exporters send.
+pub const OTLP_BATCH_SPANS_MAX: usize = 512;
+
+/// Bytes of spans after which a request is sent as it is: far below what collectors accept.
+pub const OTLP_BATCH_BYTES_MAX: usize = 2 << 20;
+
+/// How long the first span of a request waits for company.
+pub const OTLP_BATCH_WAIT: Duration = Duration::from_secs(1);
+
+/// Longest value of a span's attribute, in bytes; a longer one is cut and ends in `{...}`.
+pub const OTLP_VALUE_BYTES_MAX: usize = 2048;
+
+/// Names of spans (method and route) of one run: backends keep an index of them. Further spans
+/// are named by their method alone, which is said once.
+pub const OTLP_NAMES_MAX: usize = 1000;
+
+/// Addresses of a collector's name that are tried.
+pub const OTLP_ADDRESSES_MAX: usize = 8;
+
+/// How long a connection to a collector may take.
+pub const OTLP_CONNECT_WAIT: Duration = Duration::from_secs(3);
+
+/// How long a request to a collector may take, connecting included: OpenTelemetry's default.
+pub const OTLP_REQUEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How long is waited before a request is sent again; twice as long before each further time.
+pub const OTLP_RETRY_WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// How long one request is tried again before its spans are dropped.
+pub const OTLP_RETRY_SPAN: Duration = Duration::from_secs(30);
+
+/// How long a collector that failed so long is left alone; twice as long when it fails again, up
+/// to [`OTLP_REST_MAX`]. What comes meanwhile is dropped.
+pub const OTLP_REST_MIN: Duration = Duration::from_secs(5);
+
+/// Longest time that a collector is left alone, whatever its Retry-After says.
+pub const OTLP_REST_MAX: Duration = Duration::from_secs(60);
+
+/// How long the end of a capture waits for what is still to be sent.
+pub const OTLP_FLUSH_WAIT: Duration = Duration::from_secs(10);
+
+/// Bytes of a collector's answer that are read.
+pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;

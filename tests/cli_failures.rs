@@ -279,3 +279,18 @@ fn segments_and_captures_mix() {
         assert_eq!(out(&format!("{command} old.pcap segments")), captures);
     }
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_build_without_spans_says_how_to_get_one_that_has_them() {
+    for input in ["-r captures/shop.pcap", "-i lo"] {
+        let words = format!("capture {input} --otlp http://localhost:4318");
+        let ran = run(&words.split(' ').collect::<Vec<&str>>());
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
+        assert_eq!(
+            ran.err,
+            "weir: this build sends no spans: `cargo install weir --features otlp` gives one that \
+             does; --json and --metrics are in every build\n"
+        );
+    }
+}

@@ -5,7 +5,7 @@
 //! program again, for one test that is ignored otherwise.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -71,11 +71,15 @@ fn confined_process() {
     let folder = PathBuf::from(std::env::var_os(FOLDER).expect("run by another test"));
     let mut source = open();
     let user = NOBODY.to_string();
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let listeners = [listen(), listen()];
+    let [collector, other] = listeners.each_ref().map(|one| one.local_addr().expect("bound"));
     let needs = Needs {
         user: Some(&user),
         writes: std::slice::from_ref(&folder),
         reads: &[],
         interfaces: weir::sandbox::Interfaces::Captured,
+        connects: &[collector.port()],
     };
     let confined = confine(&needs).expect("root may");
     assert_eq!(confined.keeps, ["CAP_NET_RAW"]);
@@ -105,6 +109,9 @@ fn confined_process() {
     check_captures(&mut source);
     // An interface that was lost can be opened again.
     check_captures(&mut open());
+
+    TcpStream::connect(collector).expect("it was asked for");
+    assert!(TcpStream::connect(other).is_err() || confined.fence != Fence::Whole);
 }
 
 #[test]

@@ -20,11 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 const WEIR: &str = env!("CARGO_BIN_EXE_weir");
 
-const HERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+pub(crate) const HERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Asks again and again, until there is an answer.
 #[expect(clippy::disallowed_methods, reason = "a deadline is a time on the wall")]
-fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Some(answer) = answer() {
@@ -48,7 +49,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// Answers every request with such a body, and whatever number the target names as its status.
-fn serve(body: Vec<u8>) {
+pub(crate) fn serve(body: Vec<u8>) {
     let listener = TcpListener::bind(HERE).expect("a port in a new network");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -74,7 +75,7 @@ fn answer(mut stream: &TcpStream, body: &[u8]) {
 }
 
 /// A `weir` that runs, and the lines it printed so far.
-struct Weir {
+pub(crate) struct Weir {
     child: Child,
     out: Arc<Mutex<Vec<String>>>,
     err: Arc<Mutex<Vec<String>>>,
@@ -112,16 +113,28 @@ impl Weir {
         )
     }
 
-    fn start_capture(command: &mut Command, arguments: &[&str]) -> Self {
+    pub(crate) fn start_capture(command: &mut Command, arguments: &[&str]) -> Self {
         let weir = Self::start(command.args(arguments));
         weir.said("capturing lo");
         weir
     }
 
     /// Waits for a line on standard error that holds `text`.
-    fn said(&self, text: &str) -> String {
+    pub(crate) fn said(&self, text: &str) -> String {
         let find = || self.err.lock().expect("no panic").iter().find(|l| l.contains(text)).cloned();
         until(&format!("{text} among {:?}", self.err.lock().expect("no panic")), find)
+    }
+
+    /// How many lines it has printed.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn lines(&self) -> usize {
+        self.out.lock().expect("no panic").len()
+    }
+
+    /// Whether it has said `text` on standard error.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        self.err.lock().expect("no panic").iter().any(|line| line.contains(text))
     }
 
     fn signal(&self, signal: Signal) {
@@ -130,7 +143,7 @@ impl Weir {
     }
 
     /// Ends it, and gives its end, its lines and its complaints.
-    fn end(mut self, signal: Signal) -> (ExitStatus, Vec<String>, Vec<String>) {
+    pub(crate) fn end(mut self, signal: Signal) -> (ExitStatus, Vec<String>, Vec<String>) {
         self.signal(signal);
         let status = self.child.wait().expect("it ends");
         self.readers.drain(..).for_each(|reader| reader.join().expect("no panic"));

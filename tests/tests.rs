@@ -20,11 +20,15 @@ mod cli_golden;
 mod cli_memory;
 mod cli_same;
 mod clock;
+#[cfg(feature = "otlp")]
+mod collector;
 mod compare;
 mod damage;
 mod dialogues;
 mod export_curl;
 mod export_har;
+#[cfg(feature = "otlp")]
+mod export_otlp;
 mod export_packets;
 #[cfg(feature = "parquet")]
 mod export_parquet;

@@ -45,6 +45,15 @@ impl ExchangeId {
             && text.iter().zip(prefix.bytes()).all(|(a, b)| a.eq_ignore_ascii_case(&b))
     }
 
+    /// Sixty-four bits derived from it, others for each `number`, never 0: for the identifiers of
+    /// other formats, which are to look random and be the same for the same exchange.
+    #[must_use]
+    pub fn lane(self, number: u64) -> u64 {
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of its bits")]
+        let (high, low) = ((self.0 >> 64) as u64, self.0 as u64);
+        mix(mix(low ^ mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15))).wrapping_add(high)).max(1)
+    }
+
     /// Its sixteen characters.
     #[must_use]
     pub fn letters(self) -> [u8; 16] {
@@ -86,5 +95,16 @@ mod tests {
         }
         assert!(id.starts_with(&id.to_string()[..5].to_uppercase()));
         assert!(!id.starts_with("!"));
+    }
+
+    #[test]
+    fn lanes_are_stable_and_differ() {
+        let connection = ConnectionKey::default();
+        let mut seen = std::collections::HashSet::new();
+        for index in 0..1000 {
+            let id = ExchangeId::derive(&connection, index);
+            assert_eq!(id.lane(1), id.lane(1));
+            assert!((0..3).all(|number| seen.insert(id.lane(number))));
+        }
     }
 }

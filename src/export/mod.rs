@@ -11,6 +11,8 @@ pub mod json;
 pub mod jsonl;
 pub mod latency;
 pub mod ledger;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod packets;
 #[cfg(feature = "parquet")]
 pub mod parquet;

@@ -1,15 +1,15 @@
 //! The kernel's fence around the folders of a process (Landlock).
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
-    PathFdError, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath,
+    PathFd, PathFdError, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
     RulesetStatus, Scope,
 };
 
-use super::{SandboxError, path_error};
+use super::{Needs, SandboxError, path_error};
 
 /// The kernel's interface that is asked for; an older kernel forbids what it can.
 const VERSION: ABI = ABI::V6;
@@ -39,7 +39,7 @@ impl fmt::Display for Fence {
 }
 
 /// Raises the fence around the calling thread and what it starts.
-pub(super) fn raise(writes: &[PathBuf], reads: &[PathBuf]) -> Result<Fence, SandboxError> {
+pub(super) fn raise(needs: &Needs<'_>) -> Result<Fence, SandboxError> {
     let mut rules = begin().map_err(refused)?;
     let all = AccessFs::from_all(VERSION);
     // Nothing is executed, and no file but plain ones is made.
@@ -51,16 +51,19 @@ pub(super) fn raise(writes: &[PathBuf], reads: &[PathBuf]) -> Result<Fence, Sand
         | AccessFs::MakeSym
         | AccessFs::IoctlDev;
     let read = AccessFs::from_read(VERSION) & !AccessFs::Execute;
-    for folder in writes {
+    for folder in needs.writes {
         rules = add(rules, folder, all & !never)?;
     }
-    for path in reads {
+    for path in needs.reads {
         rules = add(rules, path, read)?;
     }
     for path in ALWAYS_READ.map(Path::new) {
         if path.exists() {
             rules = add(rules, path, read)?;
         }
+    }
+    for &port in needs.connects {
+        rules = rules.add_rule(NetPort::new(port, AccessNet::ConnectTcp)).map_err(refused)?;
     }
     let status = rules.restrict_self().map_err(refused)?;
     Ok(match status.ruleset {

@@ -28,6 +28,8 @@ pub struct Needs<'a> {
     pub reads: &'a [PathBuf],
     /// What happens to interfaces.
     pub interfaces: Interfaces,
+    /// TCP ports to connect to, on any host. None else can be, where the kernel can forbid it.
+    pub connects: &'a [u16],
 }
 
 /// What a process will do with interfaces from now on.
@@ -107,8 +109,9 @@ impl fmt::Display for Confined {
 ///
 /// **When:** after everything was opened that takes privileges (interfaces, ports below 1024),
 /// after every socket that listens was bound (where the kernel can forbid it, no TCP port can be
-/// bound or connected to any more), after the folders to write were created, and *before* any
-/// thread is started: three of the steps hold for the calling thread and what it starts only.
+/// bound any more, and none but [`Needs::connects`] connected to), after the folders to write were
+/// created, and *before* any thread is started: three of the steps hold for the calling thread and
+/// what it starts only.
 ///
 /// **What**, in this order: the user and its group, and no further groups; every capability but
 /// `CAP_NET_RAW` where interfaces are captured (and, for root that stays root, the right to
@@ -139,7 +142,7 @@ pub fn confine(needs: &Needs<'_>) -> Result<Confined, SandboxError> {
     if let Some(identity) = &identity {
         needs.writes.iter().try_for_each(|folder| identity.check(folder))?;
     }
-    let fence = fence::raise(needs.writes, needs.reads)?;
+    let fence = fence::raise(needs)?;
     Ok(Confined { user: identity.map(|identity| identity.name), keeps, fence })
 }
 

@@ -96,6 +96,7 @@ Examples:
   weir capture -r mon.pcap.gz tue.pcap -w segments   keep the exchanges
   weir capture -r trace.pcap -w segments --bodies 64K
   weir capture -r trace.pcap host 10.0.0.1 and port 80
+  weir capture -r trace.pcap --otlp http://localhost:4318
   xz -dc old.pcap.xz | weir capture -r - -p 8080")]
 pub(crate) struct CaptureArgs {
     /// Capture files, in the order given; - is standard input
@@ -125,6 +126,14 @@ pub(crate) struct CaptureArgs {
     /// Start a new segment at this size or packet time
     #[arg(long, value_name = "SIZE,DURATION", default_value = "256M,1h", value_parser = rotation)]
     pub(crate) rotate: Rotation,
+
+    /// Also send each exchange as a span to this OpenTelemetry collector: `http://localhost:4318`
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp: Option<String>,
+
+    /// The service.name of the spans [default: each server's address and port]
+    #[arg(long, value_name = "NAME", requires = "otlp")]
+    pub(crate) otlp_service: Option<String>,
 
     /// Worker threads; results do not depend on it [default: what serves the work best]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]

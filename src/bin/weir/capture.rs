@@ -24,20 +24,35 @@ use weir::time::Timestamp;
 
 use crate::args::CaptureArgs;
 use crate::exit::{Exit, UsageError, complain};
+use crate::otlp::{Exported, Exporter, Pace, Plan};
 use crate::question::secrets;
 use crate::{interrupt, list, live, open, progress, terminal};
 
 /// Answers `weir capture`.
 pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
+    let plan = Plan::make(args)?;
     if !args.live.interface.is_empty() {
-        return live::run(args);
+        return live::run(args, plan);
     }
     let input = Input::look(args)?;
-    match &args.write {
-        Some(dir) => record(args, &input, dir.clone()),
-        None if args.json => print_json(args, &input),
-        None => print_lines(args, &input),
-    }
+    let watch = Arc::new(Watch::default());
+    let exporter = plan.map(|plan| plan.start(Pace::File, &watch)).transpose()?;
+    let run = Run { args, input, limit: Limit::new(args.count, &watch), watch, exporter };
+    let exit = match &args.write {
+        Some(dir) => run.record(dir.clone()),
+        None if args.json => run.print_json(),
+        None => run.print_lines(),
+    };
+    run.finish(exit)
+}
+
+/// One reading of captures.
+struct Run<'a> {
+    args: &'a CaptureArgs,
+    input: Input,
+    watch: Arc<Watch>,
+    limit: Limit,
+    exporter: Option<Exporter>,
 }
 
 /// Where frames come from, looked at before anything is written.
@@ -121,52 +136,104 @@ struct Done<O> {
     is_damaged: bool,
 }
 
-/// Reads the captures into `outputs`.
-fn read<O: Output>(
-    args: &CaptureArgs,
-    input: &Input,
-    policy: Policy,
-    watch: &Arc<Watch>,
-    outputs: Vec<O>,
-) -> Result<Done<O>> {
-    interrupt::stops(watch)?;
-    let mut files = CaptureFiles::new(input.paths.iter().cloned());
-    let progress = progress::show(watch, files.bytes_total());
-    let options = Options { policy, ports: args.port.clone() };
-    let passes = |frame: &Frame<'_>| input.filter.as_ref().is_none_or(|f| f.passes(frame));
-    let filter = input.filter.is_some().then_some(&passes as FrameFilter<'_>);
-    let outcome = run_pipeline(&mut files, &options, filter, watch, outputs);
-    drop(progress);
-    let Outcome { ledger, outputs, mut errors, .. } = outcome?;
-    errors.extend(files.take_errors());
-    let mut complaints: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let unfiltered = input.filter.iter().flat_map(Program::errors);
-    complaints.extend(unfiltered.map(|error| error.to_string()));
-    complaints.iter().for_each(|text| complain(text));
-    Ok(Done { outputs, ledger, is_damaged: !complaints.is_empty() })
-}
+impl Run<'_> {
+    /// Reads the captures into `outputs`, which get the exchanges that the limit allows.
+    fn read<O: Output>(&self, policy: Policy, outputs: Vec<O>) -> Result<Done<O>> {
+        let Self { args, input, watch, limit, exporter } = self;
+        interrupt::stops(watch)?;
+        let mut files = CaptureFiles::new(input.paths.iter().cloned());
+        let progress = progress::show(watch, files.bytes_total());
+        let options = Options { policy, ports: args.port.clone() };
+        let passes = |frame: &Frame<'_>| input.filter.as_ref().is_none_or(|f| f.passes(frame));
+        let filter = input.filter.is_some().then_some(&passes as FrameFilter<'_>);
+        let outputs = outputs.into_iter().map(|output| {
+            let output = Exported::new(output, exporter.as_ref());
+            Limited { limit, output }
+        });
+        let outcome = run_pipeline(&mut files, &options, filter, watch, outputs.collect());
+        drop(progress);
+        let Outcome { ledger, outputs, mut errors, .. } = outcome?;
+        errors.extend(files.take_errors());
+        let mut complaints: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let unfiltered = input.filter.iter().flat_map(Program::errors);
+        complaints.extend(unfiltered.map(|error| error.to_string()));
+        complaints.iter().for_each(|text| complain(text));
+        let outputs = outputs.into_iter().map(|limited| limited.output.into_output()).collect();
+        Ok(Done { outputs, ledger, is_damaged: !complaints.is_empty() })
+    }
 
-/// Records into segments. Compression takes most of the time: it is spread over the cores.
-fn record(args: &CaptureArgs, input: &Input, dir: PathBuf) -> Result<Exit> {
-    let sources: Vec<String> = input.paths.iter().map(|path| path.display().to_string()).collect();
-    let about = About {
-        host: host_name(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        source: sources.join(" "),
-        ..About::default()
-    };
-    let (rotate_bytes, rotate_ns) = (args.rotate.bytes, args.rotate.ns);
-    let recorder = Recorder::start(Recording { dir, about, rotate_bytes, rotate_ns })
-        .context("cannot start the recorder")?;
-    let watch = Arc::new(Watch::default());
-    let limit = Limit::new(args.count, &watch);
-    let output = || Limited { limit: &limit, output: recorder.output() };
-    let workers = args.workers.map_or_else(cores, usize::from);
-    let done = read(args, input, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
-    done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
-    let recorded = recorder.seal(&done.ledger)?;
-    summarize(&done.ledger, Some(&recorded));
-    Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
+    /// Ends the export, if there is one: it failed where the collector did not take everything.
+    fn finish(self, exit: Result<Exit>) -> Result<Exit> {
+        let account = self.exporter.map(Exporter::finish);
+        account.iter().for_each(|account| eprintln!("{account}"));
+        let is_whole = account.is_none_or(|account| account.is_whole());
+        exit.map(|exit| if is_whole { exit } else { Exit::Failed })
+    }
+
+    /// Records into segments. Compression takes most of the time: it is spread over the cores.
+    fn record(&self, dir: PathBuf) -> Result<Exit> {
+        let paths = self.input.paths.iter();
+        let sources: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        let about = About {
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            source: sources.join(" "),
+            ..About::default()
+        };
+        let (rotate_bytes, rotate_ns) = (self.args.rotate.bytes, self.args.rotate.ns);
+        let recorder = Recorder::start(Recording { dir, about, rotate_bytes, rotate_ns })
+            .context("cannot start the recorder")?;
+        let workers = self.args.workers.map_or_else(cores, usize::from);
+        let outputs = (0..workers).map(|_| recorder.output()).collect();
+        let done = self.read(policy(self.args), outputs)?;
+        done.outputs.into_iter().for_each(BlockOutput::finish);
+        let recorded = recorder.seal(&done.ledger)?;
+        summarize(&done.ledger, Some(&recorded));
+        Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
+    }
+
+    /// Prints lines. One worker prints them in the order in which the exchanges are over.
+    fn print_lines(&self) -> Result<Exit> {
+        let lines = Lines {
+            out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
+            layout: Layout::new(terminal::line_width(), terminal::style()),
+            line: Vec::new(),
+            watch: Arc::clone(&self.watch),
+            error: None,
+        };
+        // Spans tell more of a head than lines do.
+        let heads = if self.exporter.is_some() { Heads::Whole } else { Heads::Line };
+        let policy = Policy { heads, body_bytes_max: None, ..policy(self.args) };
+        let done = self.read(policy, vec![lines])?;
+        for mut lines in done.outputs {
+            if let Some(error) = lines.error {
+                return Err(error.into());
+            }
+            lines.out.flush()?;
+        }
+        summarize(&done.ledger, None);
+        Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
+    }
+
+    /// Prints JSON Lines, sorted: the captures are read to their end first.
+    fn print_json(&self) -> Result<Exit> {
+        let dir = open::temporary_dir()?;
+        let recorder = open::temporary_recorder(&dir)?;
+        let workers = self.args.workers.map_or(1, usize::from);
+        let outputs = (0..workers).map(|_| recorder.output()).collect();
+        let done = self.read(policy(self.args), outputs)?;
+        done.outputs.into_iter().for_each(BlockOutput::finish);
+        recorder.seal(&done.ledger)?;
+        let store = Store::open(&[dir.path()])?;
+        // A capture that was interrupted is printed as far as it came.
+        interrupt::forget();
+        let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
+        let damaged = list::print(&store, &all, &form)?;
+        summarize(&done.ledger, None);
+        let exit = open::exit_code(done.is_damaged, &damaged);
+        dir.close().context("cannot remove what was read from captures")?;
+        Ok(exit)
+    }
 }
 
 /// How many workers serve a recording: one a core, within reason.
@@ -195,52 +262,6 @@ impl Output for Lines {
             self.watch.stop.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// Prints lines. One worker prints them in the order in which the exchanges are over.
-fn print_lines(args: &CaptureArgs, input: &Input) -> Result<Exit> {
-    let watch = Arc::new(Watch::default());
-    let limit = Limit::new(args.count, &watch);
-    let lines = Lines {
-        out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
-        layout: Layout::new(terminal::line_width(), terminal::style()),
-        line: Vec::new(),
-        watch: Arc::clone(&watch),
-        error: None,
-    };
-    let outputs = vec![Limited { limit: &limit, output: lines }];
-    let policy = Policy { heads: Heads::Line, body_bytes_max: None, ..policy(args) };
-    let done = read(args, input, policy, &watch, outputs)?;
-    for Limited { output: mut lines, .. } in done.outputs {
-        if let Some(error) = lines.error {
-            return Err(error.into());
-        }
-        lines.out.flush()?;
-    }
-    summarize(&done.ledger, None);
-    Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
-}
-
-/// Prints JSON Lines, sorted: the captures are read to their end first.
-fn print_json(args: &CaptureArgs, input: &Input) -> Result<Exit> {
-    let dir = open::temporary_dir()?;
-    let recorder = open::temporary_recorder(&dir)?;
-    let watch = Arc::new(Watch::default());
-    let limit = Limit::new(args.count, &watch);
-    let output = || Limited { limit: &limit, output: recorder.output() };
-    let workers = args.workers.map_or(1, usize::from);
-    let done = read(args, input, policy(args), &watch, (0..workers).map(|_| output()).collect())?;
-    done.outputs.into_iter().map(|limited| limited.output).for_each(BlockOutput::finish);
-    recorder.seal(&done.ledger)?;
-    let store = Store::open(&[dir.path()])?;
-    // A capture that was interrupted is printed as far as it came.
-    interrupt::forget();
-    let (all, form) = (Question::default(), list::Form::Json(Keys::none()));
-    let damaged = list::print(&store, &all, &form)?;
-    summarize(&done.ledger, None);
-    let exit = open::exit_code(done.is_damaged, &damaged);
-    dir.close().context("cannot remove what was read from captures")?;
-    Ok(exit)
 }
 
 /// Says where everything went, on standard error.

@@ -28,6 +28,7 @@ use crate::exit::{Exit, UsageError, complain};
 use crate::list::Form;
 use crate::live_args::LiveArgs;
 use crate::metrics::Listener;
+use crate::otlp::{Exported, Exporter, Pace, Plan};
 use crate::status::{Groups, SharedBoard, Tap, Ticker, Times, load};
 use crate::{interrupt, terminal};
 
@@ -35,7 +36,7 @@ use crate::{interrupt, terminal};
 const LINES_BYTES: usize = 32 << 10;
 
 /// Answers `weir capture -i`.
-pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
+pub(crate) fn run(args: &CaptureArgs, plan: Option<Plan>) -> Result<Exit> {
     let live = &args.live;
     check_budget(live)?;
     let notify = Box::new(|notice: Notice| complain(&notice.to_string()));
@@ -44,26 +45,30 @@ pub(crate) fn run(args: &CaptureArgs) -> Result<Exit> {
     let dir = args.write.as_deref().map(make_dir).transpose()?;
     // From here on nothing is opened that takes privileges, and threads may be started.
     let writes: Vec<PathBuf> = dir.into_iter().collect();
+    let connects = plan.as_ref().map(Plan::ports).unwrap_or_default();
     let needs = Needs {
         user: live.user.as_deref(),
         writes: &writes,
         reads: &[],
         interfaces: Use::Captured,
+        connects: &connects,
     };
     let confined = confine(&needs)?;
     let names = live.interface.join(", ");
     eprintln!("capturing {}; {confined}", report::escaped(names.as_bytes()));
-    let run = Run::new(args);
+    let run = Run::new(args, plan)?;
     if let Some(listener) = metrics {
         if let Some(address) = listener.address() {
             eprintln!("metrics on http://{address}/metrics");
         }
         listener.serve(&run.watch, &run.board);
     }
-    match writes.first() {
+    let exit = match writes.first() {
         Some(dir) => run.record(interfaces, dir),
         None => run.print(interfaces),
-    }
+    };
+    run.finish();
+    exit
 }
 
 /// What may be taken: memory is counted with the rings, which the kernel reserves at once.
@@ -123,13 +128,24 @@ struct Run<'a> {
     watch: Arc<Watch>,
     board: SharedBoard,
     limit: Limit,
+    exporter: Option<Exporter>,
 }
 
 impl<'a> Run<'a> {
-    fn new(args: &'a CaptureArgs) -> Self {
+    fn new(args: &'a CaptureArgs, plan: Option<Plan>) -> Result<Self> {
         let watch = Arc::new(Watch::default());
         let limit = Limit::new(args.count, &watch);
-        Self { args, watch, board: SharedBoard::default(), limit }
+        let exporter = plan.map(|plan| plan.start(Pace::Interface, &watch)).transpose()?;
+        let board = SharedBoard::default();
+        board.lock().otlp = exporter.as_ref().map(|exporter| Arc::clone(exporter.counts()));
+        Ok(Self { args, watch, board, limit, exporter })
+    }
+
+    /// Ends the export, if there is one. What was captured is kept by then.
+    fn finish(self) {
+        if let Some(account) = self.exporter.map(Exporter::finish) {
+            eprintln!("{account}");
+        }
     }
 
     /// How many workers: with one processor the capturing thread does the work itself; else the
@@ -148,7 +164,8 @@ impl<'a> Run<'a> {
         interrupt::stops(&self.watch)?;
         let groups = if self.args.live.metrics.is_some() { Groups::Told } else { Groups::Unused };
         let outputs = (0..self.workers()).map(|_| {
-            let output = Limited { limit: &self.limit, output: output() };
+            let output = Exported::new(output(), self.exporter.as_ref());
+            let output = Limited { limit: &self.limit, output };
             Tap::new(output, &self.board, &self.watch, groups)
         });
         let options = Options { policy: policy(self.args), ports: self.args.port.clone() };
@@ -164,8 +181,8 @@ impl<'a> Run<'a> {
         if counts.len() > 1 {
             counts.iter().for_each(tell_counts);
         }
-        let outputs = outcome.outputs.into_iter().map(|tap| tap.output.output).collect();
-        Ok((outputs, outcome.ledger))
+        let outputs = outcome.outputs.into_iter().map(|tap| tap.output.output.into_output());
+        Ok((outputs.collect(), outcome.ledger))
     }
 
     fn record(&self, interfaces: Interfaces, dir: &Path) -> Result<Exit> {

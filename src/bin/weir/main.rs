@@ -19,6 +19,7 @@ mod live;
 mod live_args;
 mod metrics;
 mod open;
+mod otlp;
 mod packets;
 mod parquet;
 mod progress;

@@ -16,6 +16,7 @@ use weir::limits::METRICS_REQUEST_BYTES_MAX;
 use weir::pipeline::Watch;
 use weir::segment::{GroupKey, Latencies};
 
+use crate::otlp::Account;
 use crate::status::{Own, SharedBoard, load};
 
 /// How long a scraper may take, request and response each.
@@ -143,6 +144,10 @@ impl Collector for Figures {
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         let ledger = self.watch.ledger();
         counters(&mut encoder, &ledger, load(&self.watch.bytes), load(&self.watch.unkept))?;
+        let otlp = self.board.lock().otlp.clone();
+        if let Some(otlp) = otlp {
+            exported(&mut encoder, &otlp.account())?;
+        }
         let reduction = self.watch.reduction.load(std::sync::atomic::Ordering::Relaxed);
         own(&mut encoder, &ledger, reduction)?;
         let mut metric = encoder.encode_descriptor(
@@ -259,6 +264,27 @@ fn counters(
     };
     plain("weir_captured_bytes", "Bytes of the frames captured.", captured)?;
     plain("weir_exchanges_unkept", "Exchanges that could not be written: no room.", unkept)
+}
+
+/// What became of the spans for a collector.
+fn exported(encoder: &mut DescriptorEncoder<'_>, account: &Account) -> fmt::Result {
+    let help = "Spans for the collector, by what became of them; own: exchanges with it.";
+    let mut metric =
+        encoder.encode_descriptor("weir_otlp_spans", help, None, MetricType::Counter)?;
+    for (fate, count) in [
+        ("sent", account.sent),
+        ("dropped", account.dropped),
+        ("rejected", account.rejected),
+        ("own", account.own),
+    ] {
+        metric
+            .encode_family(&[("fate", fate)])?
+            .encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+    }
+    let help = "Requests to the collector that failed, also those that were sent again.";
+    encoder
+        .encode_descriptor("weir_otlp_requests_failed", help, None, MetricType::Counter)?
+        .encode_counter::<NoLabelSet, _, u64>(&account.failed, None)
 }
 
 /// What the capture itself takes.

@@ -17,6 +17,7 @@ use weir::segment::{GroupKey, Latencies, Metric, Summary};
 use weir::time::Timestamp;
 
 use crate::budget::{self, Budget, Warden};
+use crate::otlp::Counts;
 
 /// What all workers saw, brought together once a second.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(crate) struct Board {
     pub(crate) other: Latencies,
     /// Durations since the last status line.
     recent: Latencies,
+    /// What is exported, if anything is.
+    pub(crate) otlp: Option<Arc<Counts>>,
 }
 
 /// The board, for several threads.
@@ -250,7 +253,10 @@ impl Interval {
     /// The line for the time since the last one.
     fn line(&mut self, now: Instant, watch: &Watch, board: &SharedBoard) -> String {
         let (ledger, own) = (watch.ledger(), Own::now());
-        let recent = std::mem::take(&mut board.lock().recent);
+        let (recent, otlp) = {
+            let mut board = board.lock();
+            (std::mem::take(&mut board.recent), board.otlp.clone())
+        };
         let seconds = now.saturating_duration_since(self.at).as_secs_f64().max(0.001);
         let news = ledger.since(&self.ledger);
         let per_second = |count: u64| rate(count, seconds);
@@ -269,6 +275,9 @@ impl Interval {
         let unkept = load(&watch.unkept);
         if unkept > 0 {
             line.push_str(&format!(", {} exchanges not kept so far", units::count(unkept)));
+        }
+        if let Some(otlp) = otlp {
+            line.push_str(&format!(", {}", otlp.account()));
         }
         if let (Some(p50), Some(p99)) = (at_quantile(&recent, 50), at_quantile(&recent, 99)) {
             let (p50, p99) = (units::duration(p50), units::duration(p99));
