@@ -227,3 +227,6 @@ pub const INTERVALS_MAX: usize = 10_000;
 /// Bytes of unfinished heads and of requests that wait, held by one shard; the flow that passes
 /// it is given up as far as it came, and is read again from its next plausible head.
 pub const HEADS_SHARD_BYTES_MAX: usize = 4 << 20;
+
+/// Threads that read segments for one answer; each has groups of its own, which are merged.
+pub const QUERY_THREADS_MAX: usize = 8;

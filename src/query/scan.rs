@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::exchange::{Exchange, ExchangeId, Facts};
-use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX};
+use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX, QUERY_THREADS_MAX};
 use crate::packet::Endpoint;
 use crate::query::filter::Filter;
 use crate::query::latency::Collector;
@@ -227,41 +229,98 @@ impl Scanned {
     }
 }
 
-/// Adds the exchanges that the question is about to `collector`: from the summary of a segment
-/// where that is the same, else one by one.
+/// Lets a collector made of `empty` (which holds nothing) have the exchanges that the question is
+/// about: from the summary of a segment where that is the same, else one by one. Segments are
+/// read by as many threads as there are processors; the answer does not depend on it.
 ///
 /// # Errors
 ///
 /// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
-pub fn latency<C: Collector>(
+pub fn latency<C: Collector + Clone + Send + Sync>(
     store: &Store,
     question: &Question,
-    collector: &mut C,
-) -> Result<Scanned, SegmentError> {
-    let mut scanned = Scanned::default();
-    for segment in store.segments() {
-        let segment = segment?;
+    empty: &C,
+) -> Result<(C, Scanned), SegmentError> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(QUERY_THREADS_MAX).min(store.paths().len()).max(1);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut part = Part { collector: empty.clone(), matched: 0, damaged: Vec::new() };
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= store.paths().len() {
+                return Ok(part);
+            }
+            part.add(store, at, question).map_err(|error| (at, error))?;
+        }
+    };
+    let whole = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let first = work();
+        let others = others.into_iter().map(|other| match other.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        others.fold(first, join)
+    });
+    let Part { collector, matched, mut damaged } = whole.map_err(|(_, error)| error)?;
+    damaged.sort_by_key(|(at, _)| *at);
+    let damaged = damaged.into_iter().map(|(_, damage)| damage).collect();
+    Ok((collector, Scanned { matched, damaged }))
+}
+
+/// What one thread made of its segments.
+struct Part<C> {
+    collector: C,
+    matched: u64,
+    /// Damage, and in which segment of the store.
+    damaged: Vec<(usize, SegmentError)>,
+}
+
+impl<C: Collector> Part<C> {
+    /// Adds the store's segment at that position.
+    fn add(&mut self, store: &Store, at: usize, question: &Question) -> Result<(), SegmentError> {
+        let Some(segment) = store.segment_briefly(at).transpose()? else { return Ok(()) };
+        let mut scanned = Scanned::default();
         scanned.note_damage(&segment);
         let first = segment.blocks().iter().map(|block| block.first_start).min();
         let last = segment.blocks().iter().map(|block| block.last_start).max();
-        let (Some(first), Some(last)) = (first, last) else { continue };
-        if question.span.covers(first, last)
-            && question.filter.is_everything()
-            && collector.takes_summary(first, last)
-        {
-            let exchanges: u64 =
-                segment.blocks().iter().map(|block| u64::from(block.exchanges)).sum();
-            scanned.matched += exchanges;
-            collector.summary((first, last), &segment.summary()?);
-            continue;
+        if let (Some(first), Some(last)) = (first, last) {
+            if question.span.covers(first, last)
+                && question.filter.is_everything()
+                && self.collector.takes_summary(first, last)
+            {
+                scanned.matched += segment.exchanges();
+                self.collector.summary((first, last), &segment)?;
+            } else {
+                let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
+                    let facts = found.facts;
+                    self.collector.facts(&facts, found);
+                    ControlFlow::Continue(())
+                });
+            }
         }
-        let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
-            let facts = found.facts;
-            collector.facts(&facts, found);
-            ControlFlow::Continue(())
-        });
+        self.matched += scanned.matched;
+        self.damaged.extend(scanned.damaged.into_iter().map(|damage| (at, damage)));
+        Ok(())
     }
-    Ok(scanned)
+}
+
+/// What a thread made of its segments, or the segment that it failed at.
+type Outcome<C> = Result<Part<C>, (usize, SegmentError)>;
+
+/// Two parts as one; of two errors that of the earlier segment.
+fn join<C: Collector>(one: Outcome<C>, other: Outcome<C>) -> Outcome<C> {
+    match (one, other) {
+        (Ok(mut one), Ok(other)) => {
+            one.collector.merge(&other.collector);
+            one.matched += other.matched;
+            one.damaged.extend(other.damaged);
+            Ok(one)
+        }
+        (Err(one), Err(other)) => Err(if other.0 < one.0 { other } else { one }),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
 }
 
 /// The order of exchanges in a listing.
@@ -565,8 +624,8 @@ mod tests {
                 let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
                 prop_assert_eq!(&found, &orders);
 
-                let mut keys = Latency::new(Keys::default(), Metric::Total);
-                let counted = latency(&store, &question, &mut keys).expect("counted");
+                let empty = Latency::new(Keys::default(), Metric::Total);
+                let (keys, counted) = latency(&store, &question, &empty).expect("counted");
                 prop_assert_eq!(counted.matched, expected.len() as u64);
                 let mut plain = Latency::new(Keys::default(), Metric::Total);
                 for exchange in &expected {

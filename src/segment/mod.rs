@@ -2,6 +2,7 @@
 //! block by block.
 
 mod block;
+mod buckets;
 mod builder;
 mod column;
 mod cursor;
@@ -11,6 +12,7 @@ mod info;
 mod latencies;
 mod map;
 mod numbers;
+mod packed;
 mod reader;
 mod source;
 mod store;

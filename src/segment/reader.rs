@@ -1,5 +1,6 @@
 //! A segment opened for reading: sealed through a map, unsealed up to its last whole block.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -17,7 +18,7 @@ use crate::segment::format::{
 use crate::segment::info::{BlockInfo, decode_index};
 use crate::segment::map::ReadMap;
 use crate::segment::source::Source;
-use crate::segment::summary::Summary;
+use crate::segment::summary::{Metric, Summary};
 use crate::segment::writer::UNSEALED;
 
 /// One segment, open for reading. Cheap to keep: blocks are read when they are asked for.
@@ -40,16 +41,36 @@ impl Segment {
     /// Where the file cannot be read, is no segment, or has an unknown version.
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("open", path, error);
-        let file = File::open(path).map_err(failed)?;
-        let len = file.metadata().map_err(failed)?.len();
-        let source = Source::File(file, len);
+        let source = Self::file(path).map_err(failed)?;
         let sealed = read_trailer(&source).map_err(failed)?.is_ok();
         let source = match source {
             // A file that ends in a trailer is not written any more.
-            Source::File(file, _) if sealed => Source::Mapped(ReadMap::new(&file).map_err(failed)?),
+            Source::File { file, .. } if sealed => {
+                Source::Mapped(ReadMap::new(&file).map_err(failed)?)
+            }
             source => source,
         };
         Self::read(path, source)
+    }
+
+    /// Opens a segment of which hardly more than the footer is asked, one of thousands: its file
+    /// stays open instead of being mapped, and the footer is read in one go.
+    ///
+    /// # Errors
+    /// As [`Segment::open`].
+    pub fn open_briefly(path: &Path) -> Result<Self, SegmentError> {
+        let failed = |error| SegmentError::io("open", path, error);
+        let mut source = Self::file(path).map_err(failed)?;
+        if let Ok(footer) = read_trailer(&source).map_err(failed)? {
+            source.keep_end(footer).map_err(failed)?;
+        }
+        Self::read(path, source)
+    }
+
+    fn file(path: &Path) -> io::Result<Source> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Source::File { file, len, end: Vec::new() })
     }
 
     /// A segment whose bytes are at hand; its name is told in errors, and whether it ends in
@@ -149,7 +170,7 @@ impl Segment {
         }
     }
 
-    fn footer_part(&self, part: Part) -> io::Result<Result<Vec<u8>, Malformed>> {
+    fn footer_part(&self, part: Part) -> io::Result<Result<Cow<'_, [u8]>, Malformed>> {
         match self.footer.as_ref().and_then(|footer| footer.part(part)) {
             Some(entry) => entry.read(&self.source),
             None => Ok(Err("the part is not there".to_owned())),
@@ -297,23 +318,68 @@ impl Segment {
     /// # Errors
     /// Where the file cannot be read.
     pub fn summary(&self) -> Result<Summary, SegmentError> {
-        if self.footer.is_some() {
-            let raw = self
-                .footer_part(Part::Summary)
-                .map_err(|error| SegmentError::io("read", &self.path, error))?;
-            if let Ok(summary) = raw.and_then(|raw| Summary::decode(&raw)) {
-                return Ok(summary);
+        let mut summary = Summary::default();
+        if self.read_summary(&Metric::ALL, &mut summary)?.is_ok() {
+            return Ok(summary);
+        }
+        self.each_block(&mut |block| summarise(block, &mut summary))?;
+        Ok(summary)
+    }
+
+    /// Adds the summary, and of its times only `metric`, to `all`: from the footer where it has
+    /// one, which is no more work than its bytes are, or from all whole blocks.
+    ///
+    /// # Errors
+    /// Where the file cannot be read; a part may then have been added.
+    pub fn add_summary(&self, metric: Metric, all: &mut Summary) -> Result<(), SegmentError> {
+        if self.read_summary(&[metric], all)?.is_ok() {
+            return Ok(());
+        }
+        self.each_block(&mut |block| {
+            for row in 0..block.len() {
+                let facts = block.facts(row);
+                all.record_metric(&facts, block.method(row), block.route(row), metric);
+            }
+        })
+    }
+
+    /// Adds the footer's summary with the times of those metrics. Where it is damaged or not
+    /// there, nothing is added.
+    fn read_summary(
+        &self,
+        metrics: &[Metric],
+        all: &mut Summary,
+    ) -> Result<Result<(), (Part, Malformed)>, SegmentError> {
+        let read = |part| {
+            let bytes = self.footer_part(part);
+            let bytes = bytes.map_err(|error| SegmentError::io("read", &self.path, error))?;
+            Ok(bytes.map_err(|what| (part, what)))
+        };
+        let groups = match read(Part::Summary)? {
+            Ok(groups) => groups,
+            Err(malformed) => return Ok(Err(malformed)),
+        };
+        let mut times = Vec::new();
+        for &metric in metrics {
+            match read(Part::times(metric))? {
+                Ok(bytes) => times.push((metric, bytes)),
+                Err(malformed) => return Ok(Err(malformed)),
             }
         }
-        let mut summary = Summary::default();
+        let times = times.iter().map(|(metric, bytes)| (*metric, bytes.as_ref()));
+        Ok(all.add_encoded(&groups, times).map_err(|what| (Part::Summary, what)))
+    }
+
+    /// Calls `visit` with every block that is whole.
+    fn each_block(&self, visit: &mut dyn FnMut(&Block)) -> Result<(), SegmentError> {
         for position in 0..self.blocks.len() {
             match self.block(position) {
-                Ok(block) => summarise(&block, &mut summary),
+                Ok(block) => visit(&block),
                 Err(SegmentError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(summary)
+        Ok(())
     }
 
     /// How many bytes the parts of all blocks take, by name, as stored.
@@ -375,16 +441,15 @@ impl Segment {
         blocks: &Summary,
         whole: bool,
     ) -> Result<Option<Damage>, SegmentError> {
-        let failed = |error| SegmentError::io("read", &self.path, error);
-        let read = self.footer_part(Part::Summary).map_err(failed)?;
-        let what = match read.and_then(|raw| Summary::decode(&raw)) {
-            Err(what) => what,
-            Ok(summary) if whole && summary != *blocks => {
-                "the sums of the blocks expected, others found".to_owned()
+        let mut summary = Summary::default();
+        let (part, what) = match self.read_summary(&Metric::ALL, &mut summary)? {
+            Err(malformed) => malformed,
+            Ok(()) if whole && summary != *blocks => {
+                (Part::Summary, "the sums of the blocks expected, others found".to_owned())
             }
-            Ok(_) => return Ok(None),
+            Ok(()) => return Ok(None),
         };
-        let (place, offset, part) = (Place::Footer, footer.offset, Part::Summary);
+        let (place, offset) = (Place::Footer, footer.offset);
         Ok(Some(Damage { place, offset, part, what }))
     }
 

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
 }
 
 /// Lets `empty` collect what the options ask of the subject.
-pub(crate) fn collect<C: Collector + Clone + Send>(
+pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
     subject: &Subject,
     which: &Which,
     keys: &Keys,
@@ -86,10 +86,9 @@ pub(crate) fn collect<C: Collector + Clone + Send>(
     let reading = Reading { policy, workers: which.workers };
     if asked.is_relative() || !subject.foreign.is_empty() {
         // The end of the data is known only when all of it was read.
-        let mut collector = empty;
         let opened = subject.store(&reading)?;
-        let question = asked.question(scan::last_start(&opened.store)?);
-        let scanned = scan::latency(&opened.store, &question, &mut collector)?;
+        let question = asked.question_of(&opened.store)?;
+        let (collector, scanned) = scan::latency(&opened.store, &question, &empty)?;
         return Ok((collector, opened.close(&scanned.damaged)?));
     }
     let question = asked.question(None);
@@ -97,15 +96,14 @@ pub(crate) fn collect<C: Collector + Clone + Send>(
 }
 
 /// Answers without keeping what captures hold.
-fn direct<C: Collector + Clone + Send>(
+fn direct<C: Collector + Clone + Send + Sync>(
     subject: &Subject,
     reading: &Reading,
     question: &Question,
     empty: &C,
 ) -> Result<(C, Exit)> {
-    let mut collector = empty.clone();
     let store = Store::open(&subject.segments)?;
-    let scanned = scan::latency(&store, question, &mut collector)?;
+    let (mut collector, scanned) = scan::latency(&store, question, empty)?;
     let mut is_damaged = !scanned.damaged.is_empty();
     scanned.damaged.iter().for_each(|damage| crate::exit::complain(&damage.to_string()));
     if !subject.captures.is_empty() {
