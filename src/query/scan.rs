@@ -190,6 +190,10 @@ fn scan_blocks(
         {
             continue;
         }
+        let candidates = question.filter.candidates(segment, number);
+        if candidates.as_ref().is_some_and(Vec::is_empty) {
+            continue;
+        }
         let mut block = match segment.block(number) {
             Ok(block) => block,
             Err(damage) => {
@@ -197,7 +201,7 @@ fn scan_blocks(
                 continue;
             }
         };
-        for row in 0..block.len() {
+        for row in rows(block.len(), candidates) {
             let mut found = Found::new(&mut block, row);
             if question.passes(&mut found) {
                 scanned.matched += 1;
@@ -211,6 +215,12 @@ fn scan_blocks(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// The rows of a block that are to be asked: the candidates, or all where there are none.
+fn rows(len: usize, candidates: Option<Vec<u16>>) -> impl Iterator<Item = usize> {
+    let all = if candidates.is_some() { 0..0 } else { 0..len };
+    candidates.into_iter().flatten().map(usize::from).chain(all)
 }
 
 impl Question {
@@ -370,6 +380,13 @@ pub fn sorted(
     let mut cache = Cache { segments, held: HashMap::new(), clock: 0 };
     while let Some(Reverse((_, at))) = heap.pop() {
         let Some(cursor) = cursors.get_mut(at) else { continue };
+        let candidates = match (&cursor.rows, cache.segments.get(cursor.segment)) {
+            (None, Some(segment)) => question.filter.candidates(segment, cursor.number),
+            _ => None,
+        };
+        if candidates.as_ref().is_some_and(Vec::is_empty) {
+            continue;
+        }
         let block = match cache.block(cursor.segment, cursor.number) {
             Ok(block) => block,
             Err(damage) => {
@@ -377,7 +394,9 @@ pub fn sorted(
                 continue;
             }
         };
-        let rows = cursor.rows.get_or_insert_with(|| sorted_rows(block, question, &mut scanned));
+        let rows = cursor
+            .rows
+            .get_or_insert_with(|| sorted_rows(block, candidates, question, &mut scanned));
         // As long as this block holds the next exchange of all, nothing else has to be looked at.
         while let Some(&row) = rows.last() {
             let order = block.facts(row.into()).order();
@@ -403,22 +422,27 @@ pub fn sorted(
 }
 
 /// The rows of a block that pass, in reverse order.
-fn sorted_rows(block: &mut Block, question: &Question, scanned: &mut Scanned) -> Vec<u16> {
-    let mut rows: Vec<(Order, u16)> = Vec::new();
-    for row in 0..block.len() {
+fn sorted_rows(
+    block: &mut Block,
+    candidates: Option<Vec<u16>>,
+    question: &Question,
+    scanned: &mut Scanned,
+) -> Vec<u16> {
+    let mut sorted: Vec<(Order, u16)> = Vec::new();
+    for row in rows(block.len(), candidates) {
         let mut found = Found::new(block, row);
         if question.passes(&mut found) {
             let order = found.facts.order();
             // A block holds at most 2^14 exchanges.
-            rows.push((order, u16::try_from(row).unwrap_or(u16::MAX)));
+            sorted.push((order, u16::try_from(row).unwrap_or(u16::MAX)));
         }
         if let Some(damage) = found.damage.take() {
             scanned.damaged.push(damage);
             break;
         }
     }
-    rows.sort_unstable_by(|a, b| b.cmp(a));
-    rows.into_iter().map(|(_, row)| row).collect()
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    sorted.into_iter().map(|(_, row)| row).collect()
 }
 
 /// The unpacked blocks of a listing.

@@ -27,6 +27,7 @@ pub use error::{Damage, Part, Place, SegmentError};
 pub use format::About;
 pub use info::BlockInfo;
 pub use latencies::Latencies;
+pub use numbers::Glance;
 pub use reader::Segment;
 pub use store::{Repaired, Store, repair};
 pub use summary::{GroupKey, GroupStats, Metric, Summary};

@@ -109,6 +109,19 @@ impl<'a> Packed<'a> {
 }
 
 impl<'a> Page<'a> {
+    /// Adds its samples to the counts of that page, and returns how many they are.
+    #[inline]
+    pub(super) fn add_to(self, room: &mut [u64; PAGE_BUCKETS]) -> u64 {
+        let mut count = 0_u64;
+        for (at, samples) in self.counts() {
+            count = count.saturating_add(samples);
+            if let Some(place) = room.get_mut(at % PAGE_BUCKETS) {
+                *place = place.saturating_add(samples);
+            }
+        }
+        count
+    }
+
     /// Which of its buckets hold samples, from 0, and how many.
     #[inline]
     pub(super) fn counts(self) -> Counts<'a> {
@@ -327,6 +340,14 @@ mod tests {
             prop_assert_eq!(bytes.len() - cursor.rest().len(), len);
             prop_assert_eq!(read.buckets(), map.len());
             prop_assert!(read.iter().eq(map.iter().map(|(bucket, count)| (*bucket, *count))));
+            for page in read.pages() {
+                let (mut added, mut expected) = ([7; PAGE_BUCKETS], [7_u64; PAGE_BUCKETS]);
+                let count = page.add_to(&mut added);
+                page.counts().for_each(|(at, n)| expected[at] = expected[at].saturating_add(n));
+                prop_assert_eq!(added, expected);
+                let sum = page.counts().fold(0_u64, |sum, (_, n)| sum.saturating_add(n));
+                prop_assert_eq!(count, sum);
+            }
         }
 
         /// Whatever is read from any bytes has as many buckets as it says, ascending, in room

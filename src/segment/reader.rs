@@ -17,6 +17,7 @@ use crate::segment::format::{
 };
 use crate::segment::info::{BlockInfo, decode_index};
 use crate::segment::map::ReadMap;
+use crate::segment::numbers::Glance;
 use crate::segment::source::Source;
 use crate::segment::summary::{Metric, Summary};
 use crate::segment::writer::UNSEALED;
@@ -305,6 +306,18 @@ impl Segment {
             SegmentError::io("find a block in", &self.path, io::ErrorKind::InvalidInput.into())
         })?;
         Block::open(self.path.clone(), self.source.clone(), info)
+    }
+
+    /// Lets `ask` glance at the numbers of the block at that position of [`Segment::blocks`];
+    /// `None` where they are damaged or cannot be read, which [`Segment::block`] tells.
+    pub fn glance<T>(&self, position: usize, ask: impl FnOnce(&mut Glance<'_>) -> T) -> Option<T> {
+        let info = self.blocks.get(position)?;
+        let region = Region::read(&self.source, info.offset).ok()?.ok()??;
+        let numbers = region.part(Part::Numbers)?.read(&self.source).ok()?.ok()?;
+        let mut glance = Glance::read(&numbers).ok()?;
+        let expected = info.exchanges as usize;
+        let is_whole = region.kind == RegionKind::Block && glance.len() == expected;
+        is_whole.then(|| ask(&mut glance))
     }
 
     /// The bytes of a block, as they stand in the file.
