@@ -611,71 +611,71 @@ mod tests {
     }
 
     proptest! {
-            #![proptest_config(ProptestConfig::with_cases(48))]
-            #[test]
-            fn a_store_answers_like_a_plain_list(
-                segments in any_store(),
-                filter in prop::sample::select(vec![
-                    "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
-                    "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
-                ]),
-                since in prop::option::of(0..60_i64),
-                until in prop::option::of(0..60_i64),
-            ) {
-                let dir = tempfile::tempdir().expect("a directory");
-                for (second, blocks) in (0..).zip(&segments) {
-                    write(dir.path(), second, blocks);
-                }
-                let store = Store::open(&[dir.path()]).expect("a store");
-                let question = question(filter, since, until);
-                let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
-                let mut expected: Vec<&Exchange> = all
-                    .iter()
-                    .copied()
-                    .filter(|exchange| question.span.holds(exchange.facts.start))
-                    .filter(|exchange| {
-                        question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
-                    })
-                    .collect();
-
-                let mut found = Vec::new();
-                let scanned = scan(&store, &question, &mut |one| {
-                    found.push(one.facts.order());
-                    ControlFlow::Continue(())
-                }).expect("scanned");
-                prop_assert_eq!(scanned.matched, expected.len() as u64);
-                prop_assert!(scanned.damaged.is_empty());
-                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-                prop_assert_eq!(&found, &orders);
-
-                let empty = Latency::new(Keys::default(), Metric::Total);
-                let (keys, counted) = latency(&store, &question, &empty).expect("counted");
-                prop_assert_eq!(counted.matched, expected.len() as u64);
-                let mut plain = Latency::new(Keys::default(), Metric::Total);
-                for exchange in &expected {
-     plain.record(exchange);
-    }
-                prop_assert_eq!(keys.rows(), plain.rows());
-
-                expected.sort_by_key(|exchange| exchange.facts.order());
-                let mut found: Vec<Exchange> = Vec::new();
-                sorted(&store, &question, &mut |one| {
-                    let mut exchange = Exchange::default();
-                    one.exchange(&mut exchange).expect("readable");
-                    found.push(exchange);
-                    ControlFlow::Continue(())
-                }).expect("sorted");
-                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-                let found_orders: Vec<_> =
-                    found.iter().map(|exchange| exchange.facts.order()).collect();
-                prop_assert_eq!(found_orders, orders);
-                for exchange in &found {
-                    prop_assert!(expected.contains(&exchange));
-                }
-                let last = all.iter().map(|exchange| exchange.facts.start).max();
-                prop_assert_eq!(last_start(&store).expect("known"), last);
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_store_answers_like_a_plain_list(
+            segments in any_store(),
+            filter in prop::sample::select(vec![
+                "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
+                "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
+                "not (status < 500 or total < 1ms)", "total or path = /p3",
+                "response.framing = none and not wait > 0", "status = 404 and path = /p1",
+            ]),
+            since in prop::option::of(0..60_i64),
+            until in prop::option::of(0..60_i64),
+        ) {
+            let dir = tempfile::tempdir().expect("a directory");
+            for (second, blocks) in (0..).zip(&segments) {
+                write(dir.path(), second, blocks);
             }
+            let store = Store::open(&[dir.path()]).expect("a store");
+            let question = question(filter, since, until);
+            let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
+            let mut expected: Vec<&Exchange> = all
+                .iter()
+                .copied()
+                .filter(|exchange| question.span.holds(exchange.facts.start))
+                .filter(|exchange| {
+                    question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
+                })
+                .collect();
+
+            let mut found = Vec::new();
+            let scanned = scan(&store, &question, &mut |one| {
+                found.push(one.facts.order());
+                ControlFlow::Continue(())
+            }).expect("scanned");
+            prop_assert_eq!(scanned.matched, expected.len() as u64);
+            prop_assert!(scanned.damaged.is_empty());
+            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+            prop_assert_eq!(&found, &orders);
+
+            let empty = Latency::new(Keys::default(), Metric::Total);
+            let (keys, counted) = latency(&store, &question, &empty).expect("counted");
+            prop_assert_eq!(counted.matched, expected.len() as u64);
+            let mut plain = Latency::new(Keys::default(), Metric::Total);
+            expected.iter().for_each(|exchange| plain.record(exchange));
+            prop_assert_eq!(keys.rows(), plain.rows());
+
+            expected.sort_by_key(|exchange| exchange.facts.order());
+            let mut found: Vec<Exchange> = Vec::new();
+            sorted(&store, &question, &mut |one| {
+                let mut exchange = Exchange::default();
+                one.exchange(&mut exchange).expect("readable");
+                found.push(exchange);
+                ControlFlow::Continue(())
+            }).expect("sorted");
+            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+            let found_orders: Vec<_> =
+                found.iter().map(|exchange| exchange.facts.order()).collect();
+            prop_assert_eq!(found_orders, orders);
+            for exchange in &found {
+                prop_assert!(expected.contains(&exchange));
+            }
+            let last = all.iter().map(|exchange| exchange.facts.start).max();
+            prop_assert_eq!(last_start(&store).expect("known"), last);
         }
+    }
 
     #[test]
     fn more_overlapping_blocks_than_are_kept_come_in_order() {

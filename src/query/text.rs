@@ -25,32 +25,6 @@ pub trait Text {
     fn response_head(&mut self) -> &[u8];
 }
 
-/// No text, for questions that ask none.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoText;
-
-impl Text for NoText {
-    fn method(&mut self) -> &[u8] {
-        &[]
-    }
-
-    fn route(&mut self) -> &str {
-        ""
-    }
-
-    fn host(&mut self) -> &[u8] {
-        &[]
-    }
-
-    fn request_head(&mut self) -> &[u8] {
-        &[]
-    }
-
-    fn response_head(&mut self) -> &[u8] {
-        &[]
-    }
-}
-
 /// The text of an exchange that is at hand.
 #[derive(Clone, Debug)]
 pub struct ExchangeText<'a> {

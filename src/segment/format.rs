@@ -281,13 +281,15 @@ impl PartEntry {
         if let Err(malformed) = self.check(&stored) {
             return Ok(Err(malformed));
         }
-        Ok(match self.codec {
-            PLAIN => Ok(stored),
-            _ => {
-                let raw = usize::try_from(self.raw).unwrap_or(usize::MAX);
-                unpack(&stored, raw).map(Cow::Owned)
-            }
-        })
+        if self.codec == PLAIN {
+            return Ok(Ok(stored));
+        }
+        Ok(unpack(&stored, usize::try_from(self.raw).unwrap_or(usize::MAX)).map(Cow::Owned))
+    }
+
+    /// Reads the part and checks it, without unpacking it.
+    pub(super) fn look(&self, source: &Source) -> std::io::Result<Result<(), Malformed>> {
+        Ok(self.check(&source.read(self.offset, self.stored)?))
     }
 
     fn check(&self, stored: &[u8]) -> Result<(), Malformed> {

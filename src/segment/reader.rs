@@ -54,8 +54,9 @@ impl Segment {
         Self::read(path, source)
     }
 
-    /// Opens a segment of which hardly more than the footer is asked, one of thousands: its file
-    /// stays open instead of being mapped, and the footer is read in one go.
+    /// Opens a segment of which hardly more than the summary is asked, one of thousands: its file
+    /// stays open instead of being mapped, the footer is read in one go, and the ledger is looked
+    /// at for damage but not read.
     ///
     /// # Errors
     /// As [`Segment::open`].
@@ -65,7 +66,9 @@ impl Segment {
         if let Ok(footer) = read_trailer(&source).map_err(failed)? {
             source.keep_end(footer).map_err(failed)?;
         }
-        Self::read(path, source)
+        let mut segment = Self::read_blocks(path, source)?;
+        segment.look_at_ledger().map_err(failed)?;
+        Ok(segment)
     }
 
     fn file(path: &Path) -> io::Result<Source> {
@@ -85,6 +88,13 @@ impl Segment {
 
     /// Reads what the file tells of itself.
     fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
+        let mut segment = Self::read_blocks(path, source)?;
+        segment.read_ledger().map_err(|error| SegmentError::io("read", path, error))?;
+        Ok(segment)
+    }
+
+    /// Reads all of that but the ledger.
+    fn read_blocks(path: &Path, source: Source) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("read", path, error);
         let unsealed_name = path.as_os_str().as_encoded_bytes().ends_with(UNSEALED.as_bytes());
         let mut segment = Self {
@@ -114,7 +124,6 @@ impl Segment {
         if start.is_none() && segment.blocks.is_empty() && segment.footer.is_none() {
             return Err(SegmentError::NotASegment { path: path.to_owned() });
         }
-        segment.read_ledger().map_err(failed)?;
         Ok(segment)
     }
 
@@ -253,6 +262,20 @@ impl Segment {
         match self.footer_part(Part::Ledger)?.and_then(|raw| decode_ledger(&raw)) {
             Ok(ledger) => self.ledger = Some(ledger),
             Err(what) => self.note(Place::Footer, offset, Part::Ledger, what),
+        }
+        Ok(())
+    }
+
+    /// Notes a ledger whose bytes were changed.
+    fn look_at_ledger(&mut self) -> io::Result<()> {
+        let Some(footer) = &self.footer else { return Ok(()) };
+        let offset = footer.offset;
+        let looked = match footer.part(Part::Ledger) {
+            Some(entry) => entry.look(&self.source)?,
+            None => Err("the part is not there".to_owned()),
+        };
+        if let Err(what) = looked {
+            self.note(Place::Footer, offset, Part::Ledger, what);
         }
         Ok(())
     }
@@ -411,7 +434,8 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// The ledger of the run up to the sealing; `None` where it was not sealed or is damaged.
+    /// The ledger of the run up to the sealing; `None` where it was not sealed, is damaged, or was
+    /// opened briefly.
     #[must_use]
     pub const fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()

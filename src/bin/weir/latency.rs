@@ -47,24 +47,24 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     if args.phases {
-        let (phases, exit) = collect(&subject, &args.which, &keys, Phases::new(keys.clone()))?;
+        let (phases, exit) = collect(&subject, &args.which, &keys, &Phases::new(keys.clone()))?;
         print_phases(args, &phases)?;
         return Ok(exit);
     }
     if args.in_flight {
         let empty = InFlight::new(args.every.unwrap_or(1_000_000_000));
-        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), empty)?;
+        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), &empty)?;
         print_in_flight(args, &in_flight)?;
         return Ok(exit);
     }
     if let Some(every_ns) = args.every {
         let series = Series::new(keys.clone(), metric, every_ns);
-        let (series, exit) = collect(&subject, &args.which, &keys, series)?;
+        let (series, exit) = collect(&subject, &args.which, &keys, &series)?;
         print_series(args, &series)?;
         return Ok(exit);
     }
     let latency = Latency::new(keys.clone(), metric);
-    let (latency, exit) = collect(&subject, &args.which, &keys, latency)?;
+    let (latency, exit) = collect(&subject, &args.which, &keys, &latency)?;
     print(args, &latency)?;
     Ok(exit)
 }
@@ -74,7 +74,7 @@ pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
     subject: &Subject,
     which: &Which,
     keys: &Keys,
-    empty: C,
+    empty: &C,
 ) -> Result<(C, Exit)> {
     let asked = Asked::read(which)?;
     let is_brief = !keys.needs_heads() && !asked.filter.needs_heads();
@@ -88,11 +88,11 @@ pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
         // The end of the data is known only when all of it was read.
         let opened = subject.store(&reading)?;
         let question = asked.question_of(&opened.store)?;
-        let (collector, scanned) = scan::latency(&opened.store, &question, &empty)?;
+        let (collector, scanned) = scan::latency(&opened.store, &question, empty)?;
         return Ok((collector, opened.close(&scanned.damaged)?));
     }
     let question = asked.question(None);
-    direct(subject, &reading, &question, &empty)
+    direct(subject, &reading, &question, empty)
 }
 
 /// Answers without keeping what captures hold.

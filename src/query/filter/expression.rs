@@ -3,9 +3,9 @@
 use super::field::{Number, Role, Side, TextField};
 use super::value::{AddressPattern, Comparison, Pattern, Possible};
 use crate::anomaly::Anomaly;
-use crate::exchange::{Facts, State};
+use crate::exchange::{Exchange, Facts, State};
 use crate::http::{Framing, lines};
-use crate::query::text::{self, NoText, Text};
+use crate::query::text::{self, ExchangeText, Text};
 use crate::segment::{BlockInfo, Glance, Metric};
 use crate::time::Timestamp;
 
@@ -298,7 +298,8 @@ impl Test {
                 Outcomes::Rows(rows)
             }
             Asks::Shape => {
-                let holds = |facts: Facts| self.holds(&facts, &mut NoText);
+                let empty = Exchange::default();
+                let holds = |facts: Facts| self.holds(&facts, &mut ExchangeText::new(&empty));
                 let shapes: Vec<u8> = glance.shapes().map(holds).map(bit).collect();
                 let (yes, no) = (shapes.contains(&YES), shapes.contains(&NO));
                 if !(yes && no) {
