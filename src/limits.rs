@@ -275,3 +275,5 @@ pub const OTLP_FLUSH_WAIT: Duration = Duration::from_secs(10);
 
 /// Bytes of a collector's answer that are read.
 pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Threads that read segments for one answer; each has groups of its own, which are merged.
+pub const QUERY_THREADS_MAX: usize = 8;

@@ -158,8 +158,7 @@ fn any_split_over_workers_and_segments_merges_bit_for_bit() {
             let empty = Series::new(Keys::parse(keys).unwrap(), Metric::Wait, every_ns);
             let one = by_workers(&empty, 1);
             let four = by_workers(&empty, 4);
-            let mut stored = empty.clone();
-            scan::latency(&store, &Question::default(), &mut stored).unwrap();
+            let (stored, _) = scan::latency(&store, &Question::default(), &empty).unwrap();
             assert_eq!(four.tracks(), one.tracks(), "{keys}");
             assert_eq!(stored.tracks(), one.tracks(), "{keys}");
             assert_eq!(log(&four), log(&one));

@@ -7,7 +7,7 @@ use crate::exchange::{Facts, State};
 use crate::limits::INTERVALS_MAX;
 use crate::query::latency::Collector;
 use crate::query::text::Text;
-use crate::segment::{Latencies, Summary};
+use crate::segment::{Latencies, Segment, SegmentError};
 use crate::time::Timestamp;
 
 /// The model adds at most so many made-up exchanges for the slowest one.
@@ -231,7 +231,9 @@ impl Collector for InFlight {
         false
     }
 
-    fn summary(&mut self, _: (Timestamp, Timestamp), _: &Summary) {}
+    fn summary(&mut self, _: (Timestamp, Timestamp), _: &Segment) -> Result<(), SegmentError> {
+        Ok(())
+    }
 
     fn facts(&mut self, facts: &Facts, _: &mut dyn Text) {
         self.record(facts);

@@ -10,7 +10,7 @@ use crate::limits::GROUPS_MAX;
 use crate::query::confidence::Sample;
 use crate::query::group::{Key, Keys, Values};
 use crate::query::text::{ExchangeText, Text};
-use crate::segment::{GroupStats, Latencies, Metric, Summary};
+use crate::segment::{GroupStats, Latencies, Metric, Segment, SegmentError, Summary};
 use crate::time::Timestamp;
 
 /// The percentiles that are told: name, and how many of 1000 exchanges are not slower.
@@ -23,7 +23,15 @@ pub trait Collector {
     fn takes_summary(&self, first: Timestamp, last: Timestamp) -> bool;
 
     /// Adds everything that the summary of such a segment holds.
-    fn summary(&mut self, span: (Timestamp, Timestamp), summary: &Summary);
+    ///
+    /// # Errors
+    ///
+    /// Where the segment cannot be read.
+    fn summary(
+        &mut self,
+        span: (Timestamp, Timestamp),
+        segment: &Segment,
+    ) -> Result<(), SegmentError>;
 
     /// Adds one exchange by its numbers and its text.
     fn facts(&mut self, facts: &Facts, text: &mut dyn Text);
@@ -37,8 +45,12 @@ impl Collector for Latency {
         self.takes_summaries()
     }
 
-    fn summary(&mut self, _: (Timestamp, Timestamp), summary: &Summary) {
-        self.record_summary(summary);
+    fn summary(
+        &mut self,
+        _: (Timestamp, Timestamp),
+        segment: &Segment,
+    ) -> Result<(), SegmentError> {
+        self.record_segment(segment)
     }
 
     fn facts(&mut self, facts: &Facts, text: &mut dyn Text) {
@@ -119,6 +131,16 @@ impl Latency {
     /// says so; by other keys a summary counts as one group without values.
     pub fn record_summary(&mut self, summary: &Summary) {
         self.summary.merge(summary);
+    }
+
+    /// Adds everything that a segment's summary says of the metric, as
+    /// [`Latency::record_summary`] does.
+    ///
+    /// # Errors
+    ///
+    /// Where the segment cannot be read.
+    pub fn record_segment(&mut self, segment: &Segment) -> Result<(), SegmentError> {
+        segment.add_summary(self.metric, &mut self.summary)
     }
 
     /// Adds everything of `other`, which has the same keys and the same metric.

@@ -7,7 +7,7 @@ use crate::exchange::{Facts, State};
 use crate::query::group::{Keys, Values};
 use crate::query::latency::{Collector, Groups, Merge};
 use crate::query::text::Text;
-use crate::segment::{Latencies, Summary};
+use crate::segment::{Latencies, Segment, SegmentError};
 use crate::time::Timestamp;
 
 /// Round trips below this, neither far shorter than the other, are those of one host.
@@ -272,7 +272,9 @@ impl Collector for Phases {
         false
     }
 
-    fn summary(&mut self, _: (Timestamp, Timestamp), _: &Summary) {}
+    fn summary(&mut self, _: (Timestamp, Timestamp), _: &Segment) -> Result<(), SegmentError> {
+        Ok(())
+    }
 
     fn facts(&mut self, facts: &Facts, text: &mut dyn Text) {
         self.keys.encode(facts, text, &mut self.encoded);

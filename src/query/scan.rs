@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::exchange::{Exchange, ExchangeId, Facts};
-use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX};
+use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX, QUERY_THREADS_MAX};
 use crate::packet::Endpoint;
 use crate::query::filter::Filter;
 use crate::query::latency::Collector;
@@ -188,6 +190,10 @@ fn scan_blocks(
         {
             continue;
         }
+        let candidates = question.filter.candidates(segment, number);
+        if candidates.as_ref().is_some_and(Vec::is_empty) {
+            continue;
+        }
         let mut block = match segment.block(number) {
             Ok(block) => block,
             Err(damage) => {
@@ -195,7 +201,7 @@ fn scan_blocks(
                 continue;
             }
         };
-        for row in 0..block.len() {
+        for row in rows(block.len(), candidates) {
             let mut found = Found::new(&mut block, row);
             if question.passes(&mut found) {
                 scanned.matched += 1;
@@ -209,6 +215,12 @@ fn scan_blocks(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// The rows of a block that are to be asked: the candidates, or all where there are none.
+fn rows(len: usize, candidates: Option<Vec<u16>>) -> impl Iterator<Item = usize> {
+    let all = if candidates.is_some() { 0..0 } else { 0..len };
+    candidates.into_iter().flatten().map(usize::from).chain(all)
 }
 
 impl Question {
@@ -227,41 +239,98 @@ impl Scanned {
     }
 }
 
-/// Adds the exchanges that the question is about to `collector`: from the summary of a segment
-/// where that is the same, else one by one.
+/// Lets a collector made of `empty` (which holds nothing) have the exchanges that the question is
+/// about: from the summary of a segment where that is the same, else one by one. Segments are
+/// read by as many threads as there are processors; the answer does not depend on it.
 ///
 /// # Errors
 ///
 /// Where a segment cannot be opened. Damaged blocks are passed over and told at the end.
-pub fn latency<C: Collector>(
+pub fn latency<C: Collector + Clone + Send + Sync>(
     store: &Store,
     question: &Question,
-    collector: &mut C,
-) -> Result<Scanned, SegmentError> {
-    let mut scanned = Scanned::default();
-    for segment in store.segments() {
-        let segment = segment?;
+    empty: &C,
+) -> Result<(C, Scanned), SegmentError> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors.min(QUERY_THREADS_MAX).min(store.paths().len()).max(1);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut part = Part { collector: empty.clone(), matched: 0, damaged: Vec::new() };
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            if at >= store.paths().len() {
+                return Ok(part);
+            }
+            part.add(store, at, question).map_err(|error| (at, error))?;
+        }
+    };
+    let whole = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let first = work();
+        let others = others.into_iter().map(|other| match other.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        others.fold(first, join)
+    });
+    let Part { collector, matched, mut damaged } = whole.map_err(|(_, error)| error)?;
+    damaged.sort_by_key(|(at, _)| *at);
+    let damaged = damaged.into_iter().map(|(_, damage)| damage).collect();
+    Ok((collector, Scanned { matched, damaged }))
+}
+
+/// What one thread made of its segments.
+struct Part<C> {
+    collector: C,
+    matched: u64,
+    /// Damage, and in which segment of the store.
+    damaged: Vec<(usize, SegmentError)>,
+}
+
+impl<C: Collector> Part<C> {
+    /// Adds the store's segment at that position.
+    fn add(&mut self, store: &Store, at: usize, question: &Question) -> Result<(), SegmentError> {
+        let Some(segment) = store.segment_briefly(at).transpose()? else { return Ok(()) };
+        let mut scanned = Scanned::default();
         scanned.note_damage(&segment);
         let first = segment.blocks().iter().map(|block| block.first_start).min();
         let last = segment.blocks().iter().map(|block| block.last_start).max();
-        let (Some(first), Some(last)) = (first, last) else { continue };
-        if question.span.covers(first, last)
-            && question.filter.is_everything()
-            && collector.takes_summary(first, last)
-        {
-            let exchanges: u64 =
-                segment.blocks().iter().map(|block| u64::from(block.exchanges)).sum();
-            scanned.matched += exchanges;
-            collector.summary((first, last), &segment.summary()?);
-            continue;
+        if let (Some(first), Some(last)) = (first, last) {
+            if question.span.covers(first, last)
+                && question.filter.is_everything()
+                && self.collector.takes_summary(first, last)
+            {
+                scanned.matched += segment.exchanges();
+                self.collector.summary((first, last), &segment)?;
+            } else {
+                let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
+                    let facts = found.facts;
+                    self.collector.facts(&facts, found);
+                    ControlFlow::Continue(())
+                });
+            }
         }
-        let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
-            let facts = found.facts;
-            collector.facts(&facts, found);
-            ControlFlow::Continue(())
-        });
+        self.matched += scanned.matched;
+        self.damaged.extend(scanned.damaged.into_iter().map(|damage| (at, damage)));
+        Ok(())
     }
-    Ok(scanned)
+}
+
+/// What a thread made of its segments, or the segment that it failed at.
+type Outcome<C> = Result<Part<C>, (usize, SegmentError)>;
+
+/// Two parts as one; of two errors that of the earlier segment.
+fn join<C: Collector>(one: Outcome<C>, other: Outcome<C>) -> Outcome<C> {
+    match (one, other) {
+        (Ok(mut one), Ok(other)) => {
+            one.collector.merge(&other.collector);
+            one.matched += other.matched;
+            one.damaged.extend(other.damaged);
+            Ok(one)
+        }
+        (Err(one), Err(other)) => Err(if other.0 < one.0 { other } else { one }),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
 }
 
 /// The order of exchanges in a listing.
@@ -311,6 +380,13 @@ pub fn sorted(
     let mut cache = Cache { segments, held: HashMap::new(), clock: 0 };
     while let Some(Reverse((_, at))) = heap.pop() {
         let Some(cursor) = cursors.get_mut(at) else { continue };
+        let candidates = match (&cursor.rows, cache.segments.get(cursor.segment)) {
+            (None, Some(segment)) => question.filter.candidates(segment, cursor.number),
+            _ => None,
+        };
+        if candidates.as_ref().is_some_and(Vec::is_empty) {
+            continue;
+        }
         let block = match cache.block(cursor.segment, cursor.number) {
             Ok(block) => block,
             Err(damage) => {
@@ -318,7 +394,9 @@ pub fn sorted(
                 continue;
             }
         };
-        let rows = cursor.rows.get_or_insert_with(|| sorted_rows(block, question, &mut scanned));
+        let rows = cursor
+            .rows
+            .get_or_insert_with(|| sorted_rows(block, candidates, question, &mut scanned));
         // As long as this block holds the next exchange of all, nothing else has to be looked at.
         while let Some(&row) = rows.last() {
             let order = block.facts(row.into()).order();
@@ -344,22 +422,27 @@ pub fn sorted(
 }
 
 /// The rows of a block that pass, in reverse order.
-fn sorted_rows(block: &mut Block, question: &Question, scanned: &mut Scanned) -> Vec<u16> {
-    let mut rows: Vec<(Order, u16)> = Vec::new();
-    for row in 0..block.len() {
+fn sorted_rows(
+    block: &mut Block,
+    candidates: Option<Vec<u16>>,
+    question: &Question,
+    scanned: &mut Scanned,
+) -> Vec<u16> {
+    let mut sorted: Vec<(Order, u16)> = Vec::new();
+    for row in rows(block.len(), candidates) {
         let mut found = Found::new(block, row);
         if question.passes(&mut found) {
             let order = found.facts.order();
             // A block holds at most 2^14 exchanges.
-            rows.push((order, u16::try_from(row).unwrap_or(u16::MAX)));
+            sorted.push((order, u16::try_from(row).unwrap_or(u16::MAX)));
         }
         if let Some(damage) = found.damage.take() {
             scanned.damaged.push(damage);
             break;
         }
     }
-    rows.sort_unstable_by(|a, b| b.cmp(a));
-    rows.into_iter().map(|(_, row)| row).collect()
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    sorted.into_iter().map(|(_, row)| row).collect()
 }
 
 /// The unpacked blocks of a listing.
@@ -528,71 +611,71 @@ mod tests {
     }
 
     proptest! {
-            #![proptest_config(ProptestConfig::with_cases(48))]
-            #[test]
-            fn a_store_answers_like_a_plain_list(
-                segments in any_store(),
-                filter in prop::sample::select(vec![
-                    "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
-                    "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
-                ]),
-                since in prop::option::of(0..60_i64),
-                until in prop::option::of(0..60_i64),
-            ) {
-                let dir = tempfile::tempdir().expect("a directory");
-                for (second, blocks) in (0..).zip(&segments) {
-                    write(dir.path(), second, blocks);
-                }
-                let store = Store::open(&[dir.path()]).expect("a store");
-                let question = question(filter, since, until);
-                let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
-                let mut expected: Vec<&Exchange> = all
-                    .iter()
-                    .copied()
-                    .filter(|exchange| question.span.holds(exchange.facts.start))
-                    .filter(|exchange| {
-                        question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
-                    })
-                    .collect();
-
-                let mut found = Vec::new();
-                let scanned = scan(&store, &question, &mut |one| {
-                    found.push(one.facts.order());
-                    ControlFlow::Continue(())
-                }).expect("scanned");
-                prop_assert_eq!(scanned.matched, expected.len() as u64);
-                prop_assert!(scanned.damaged.is_empty());
-                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-                prop_assert_eq!(&found, &orders);
-
-                let mut keys = Latency::new(Keys::default(), Metric::Total);
-                let counted = latency(&store, &question, &mut keys).expect("counted");
-                prop_assert_eq!(counted.matched, expected.len() as u64);
-                let mut plain = Latency::new(Keys::default(), Metric::Total);
-                for exchange in &expected {
-     plain.record(exchange);
-    }
-                prop_assert_eq!(keys.rows(), plain.rows());
-
-                expected.sort_by_key(|exchange| exchange.facts.order());
-                let mut found: Vec<Exchange> = Vec::new();
-                sorted(&store, &question, &mut |one| {
-                    let mut exchange = Exchange::default();
-                    one.exchange(&mut exchange).expect("readable");
-                    found.push(exchange);
-                    ControlFlow::Continue(())
-                }).expect("sorted");
-                let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
-                let found_orders: Vec<_> =
-                    found.iter().map(|exchange| exchange.facts.order()).collect();
-                prop_assert_eq!(found_orders, orders);
-                for exchange in &found {
-                    prop_assert!(expected.contains(&exchange));
-                }
-                let last = all.iter().map(|exchange| exchange.facts.start).max();
-                prop_assert_eq!(last_start(&store).expect("known"), last);
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn a_store_answers_like_a_plain_list(
+            segments in any_store(),
+            filter in prop::sample::select(vec![
+                "", "status >= 500", "total > 1ms", "path = /p1", "route = 'GET /p2' or state = open",
+                "host = h3:80", "start >= 1970-01-01T00:00:00.00000003Z",
+                "not (status < 500 or total < 1ms)", "total or path = /p3",
+                "response.framing = none and not wait > 0", "status = 404 and path = /p1",
+            ]),
+            since in prop::option::of(0..60_i64),
+            until in prop::option::of(0..60_i64),
+        ) {
+            let dir = tempfile::tempdir().expect("a directory");
+            for (second, blocks) in (0..).zip(&segments) {
+                write(dir.path(), second, blocks);
             }
+            let store = Store::open(&[dir.path()]).expect("a store");
+            let question = question(filter, since, until);
+            let all: Vec<&Exchange> = segments.iter().flatten().flatten().collect();
+            let mut expected: Vec<&Exchange> = all
+                .iter()
+                .copied()
+                .filter(|exchange| question.span.holds(exchange.facts.start))
+                .filter(|exchange| {
+                    question.filter.matches(&exchange.facts, &mut ExchangeText::new(exchange))
+                })
+                .collect();
+
+            let mut found = Vec::new();
+            let scanned = scan(&store, &question, &mut |one| {
+                found.push(one.facts.order());
+                ControlFlow::Continue(())
+            }).expect("scanned");
+            prop_assert_eq!(scanned.matched, expected.len() as u64);
+            prop_assert!(scanned.damaged.is_empty());
+            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+            prop_assert_eq!(&found, &orders);
+
+            let empty = Latency::new(Keys::default(), Metric::Total);
+            let (keys, counted) = latency(&store, &question, &empty).expect("counted");
+            prop_assert_eq!(counted.matched, expected.len() as u64);
+            let mut plain = Latency::new(Keys::default(), Metric::Total);
+            expected.iter().for_each(|exchange| plain.record(exchange));
+            prop_assert_eq!(keys.rows(), plain.rows());
+
+            expected.sort_by_key(|exchange| exchange.facts.order());
+            let mut found: Vec<Exchange> = Vec::new();
+            sorted(&store, &question, &mut |one| {
+                let mut exchange = Exchange::default();
+                one.exchange(&mut exchange).expect("readable");
+                found.push(exchange);
+                ControlFlow::Continue(())
+            }).expect("sorted");
+            let orders: Vec<_> = expected.iter().map(|exchange| exchange.facts.order()).collect();
+            let found_orders: Vec<_> =
+                found.iter().map(|exchange| exchange.facts.order()).collect();
+            prop_assert_eq!(found_orders, orders);
+            for exchange in &found {
+                prop_assert!(expected.contains(&exchange));
+            }
+            let last = all.iter().map(|exchange| exchange.facts.start).max();
+            prop_assert_eq!(last_start(&store).expect("known"), last);
         }
+    }
 
     #[test]
     fn more_overlapping_blocks_than_are_kept_come_in_order() {

@@ -7,7 +7,7 @@ use crate::limits::INTERVALS_MAX;
 use crate::query::group::{Keys, Values};
 use crate::query::latency::{Collector, Latency, Row};
 use crate::query::text::Text;
-use crate::segment::{Metric, Summary};
+use crate::segment::{Metric, Segment, SegmentError};
 use crate::time::Timestamp;
 
 /// Collects the times of exchanges by interval and group. Intervals begin at multiples of their
@@ -134,10 +134,15 @@ impl Collector for Series {
         self.empty.takes_summaries() && self.begin(first) == self.begin(last)
     }
 
-    fn summary(&mut self, (first, last): (Timestamp, Timestamp), summary: &Summary) {
+    fn summary(
+        &mut self,
+        (first, last): (Timestamp, Timestamp),
+        segment: &Segment,
+    ) -> Result<(), SegmentError> {
         self.reach(first, last);
-        if let Some(interval) = self.interval(first) {
-            interval.record_summary(summary);
+        match self.interval(first) {
+            Some(interval) => interval.record_segment(segment),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A block read back: its numbers and names, and its heads and bodies once they are loaded.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ impl BlockFile {
         entry
             .read(&self.source)
             .map_err(|error| SegmentError::io("read", &self.path, error))?
+            .map(Cow::into_owned)
             .map_err(|malformed| self.damaged(entry.part(), malformed))
     }
 

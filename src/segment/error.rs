@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::segment::summary::Metric;
+
 /// Where in a segment something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -52,8 +54,20 @@ pub enum Part {
     Index = 16,
     /// The ledger.
     Ledger = 17,
-    /// The counts and histograms by group.
+    /// The counts by group.
     Summary = 18,
+    /// The histograms of totals by group.
+    Totals = 19,
+    /// Those of waits.
+    Waits = 20,
+    /// Those of the blocked part of waits.
+    Blockings = 21,
+    /// Those of the sending of requests.
+    Sendings = 22,
+    /// Those of the receiving of responses.
+    Receivings = 23,
+    /// Those of connecting.
+    Connectings = 24,
     /// The zeros that fill up to a multiple of eight bytes.
     Padding = 254,
     /// A part of a kind that this version does not know.
@@ -75,7 +89,26 @@ impl Part {
             16 => Self::Index,
             17 => Self::Ledger,
             18 => Self::Summary,
+            19 => Self::Totals,
+            20 => Self::Waits,
+            21 => Self::Blockings,
+            22 => Self::Sendings,
+            23 => Self::Receivings,
+            24 => Self::Connectings,
             _ => Self::Unknown,
+        }
+    }
+
+    /// The footer's histograms of a metric.
+    #[must_use]
+    pub const fn times(metric: Metric) -> Self {
+        match metric {
+            Metric::Total => Self::Totals,
+            Metric::Wait => Self::Waits,
+            Metric::Blocked => Self::Blockings,
+            Metric::Send => Self::Sendings,
+            Metric::Receive => Self::Receivings,
+            Metric::Connect => Self::Connectings,
         }
     }
 
@@ -94,6 +127,12 @@ impl Part {
             Self::Index => "index",
             Self::Ledger => "ledger",
             Self::Summary => "summary",
+            Self::Totals => "totals",
+            Self::Waits => "waits",
+            Self::Blockings => "blocked times",
+            Self::Sendings => "sending times",
+            Self::Receivings => "receiving times",
+            Self::Connectings => "connecting times",
             Self::Padding => "padding",
             Self::Unknown => "unknown part",
         }

@@ -1,17 +1,23 @@
 //! A histogram of nanoseconds with three significant digits, small while it holds few samples.
 
-use std::borrow::Cow;
-
-use crate::segment::cursor::{Cursor, Malformed, put_varint};
-
-/// Buckets to each doubling, from the second doubling on; the first 2048 values have their own.
-const PER_DOUBLING: u64 = 1024;
-
-/// One more than the bucket of the largest number of 64 bits.
-const BUCKETS: u16 = 55 * 1024;
+use crate::segment::buckets::{PAGE_BUCKETS, Pages, bucket, pages_of, range};
+use crate::segment::packed::{Ends, Packed, pack};
 
 /// Samples that wait to be sorted in, at least; a batch is cheaper than one by one.
 const PENDING_MIN: usize = 256;
+
+/// Buckets that hold samples before pages are thought of.
+const MANY_MIN: usize = 512;
+
+/// One of so many buckets in a page holds samples, at least, before pages take the place of a
+/// list: they then take about twice its room.
+const MANY_SHARE: usize = 3;
+
+/// How many times more buckets a list has for another's to be looked up in it one by one.
+const SMALL_SHARE: usize = 8;
+
+/// Samples of one bucket that wait one by one.
+const REPEATED_MAX: u64 = 8;
 
 /// A histogram of nanoseconds with three significant digits at every magnitude: HDR's buckets for
 /// a lowest value of 1 (2048 of width 1, then 1024 to each doubling). Exact under merging: however
@@ -20,16 +26,34 @@ const PENDING_MIN: usize = 256;
 /// Only buckets that hold samples take room, so that a thousand small ones stay small.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
-    /// Buckets that hold samples, ascending.
-    buckets: Vec<u16>,
-    /// Samples of each of `buckets`.
-    counts: Vec<u64>,
-    /// Buckets of samples that are not in `counts` yet, in any order.
+    held: Held,
+    /// Buckets of samples that are not in `held` yet, in any order; none where it has pages.
     pending: Vec<u16>,
     count: u64,
     min: u64,
     max: u64,
     sum: u128,
+}
+
+/// Samples by bucket.
+#[derive(Clone, Debug)]
+enum Held {
+    Few(List),
+    Many(Pages),
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::Few(List::default())
+    }
+}
+
+/// The buckets that hold samples, ascending.
+#[derive(Clone, Debug, Default)]
+struct List {
+    buckets: Vec<u16>,
+    /// Samples of each of `buckets`.
+    counts: Vec<u64>,
 }
 
 impl Latencies {
@@ -39,9 +63,12 @@ impl Latencies {
         self.max = self.max.max(ns);
         self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(ns.into());
-        self.pending.push(bucket(ns));
-        if self.pending.len() >= self.buckets.len().max(PENDING_MIN) {
-            self.settle();
+        match &mut self.held {
+            Held::Many(pages) => pages.add(bucket(ns), 1),
+            Held::Few(_) => {
+                self.pending.push(bucket(ns));
+                self.settle_some();
+            }
         }
     }
 
@@ -50,18 +77,47 @@ impl Latencies {
         if other.count == 0 {
             return;
         }
-        self.settle();
-        let other = other.settled();
-        self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
-        self.max = self.max.max(other.max);
+        self.note(Ends { min: other.min, max: other.max, sum: other.sum });
         self.count = self.count.saturating_add(other.count);
-        self.sum = self.sum.saturating_add(other.sum);
-        if self.buckets.is_empty() {
-            self.buckets.clone_from(&other.buckets);
-            self.counts.clone_from(&other.counts);
-        } else {
-            self.add(other.buckets.iter().copied().zip(other.counts.iter().copied()));
+        match &other.held {
+            Held::Few(list) => self.add(list.buckets.len(), || list.iter()),
+            Held::Many(pages) => self.add(usize::MAX, || pages.iter()),
         }
+        for &bucket in &other.pending {
+            match &mut self.held {
+                Held::Many(pages) => pages.add(bucket, 1),
+                Held::Few(_) => {
+                    self.pending.push(bucket);
+                    self.settle_some();
+                }
+            }
+        }
+    }
+
+    /// Adds every sample of a histogram of a footer.
+    pub(super) fn merge_packed(&mut self, other: &Packed<'_>) {
+        if other.buckets() == 0 {
+            return;
+        }
+        self.note(other.ends());
+        let mut count = self.count;
+        if let Held::Many(held) = &mut self.held {
+            for page in other.pages() {
+                let Some(room) = held.page(page.number) else { continue };
+                count = count.saturating_add(page.add_to(room));
+            }
+        } else {
+            count = other.iter().fold(count, |count, (_, samples)| count.saturating_add(samples));
+            self.add(other.buckets(), || other.iter());
+        }
+        self.count = count;
+    }
+
+    /// Takes the smallest, the largest and the sum of further samples in, before they are counted.
+    fn note(&mut self, more: Ends) {
+        self.min = if self.count == 0 { more.min } else { self.min.min(more.min) };
+        self.max = self.max.max(more.max);
+        self.sum = self.sum.saturating_add(more.sum);
     }
 
     /// How many samples.
@@ -114,15 +170,25 @@ impl Latencies {
 
     /// The buckets that hold samples, ascending: lowest value, highest value, samples.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64, u64)> + '_ {
-        let settled = self.settled();
-        let (buckets, counts) = match settled {
-            Cow::Borrowed(all) => (Cow::Borrowed(&all.buckets[..]), Cow::Borrowed(&all.counts[..])),
-            Cow::Owned(all) => (Cow::Owned(all.buckets), Cow::Owned(all.counts)),
-        };
-        (0..buckets.len()).filter_map(move |at| {
-            let (lowest, highest) = range(*buckets.get(at)?);
-            Some((lowest, highest, *counts.get(at)?))
+        self.counts().map(|(bucket, samples)| {
+            let (lowest, highest) = range(bucket);
+            (lowest, highest, samples)
         })
+    }
+
+    /// The buckets that hold samples, ascending, and how many they hold.
+    fn counts(&self) -> Box<dyn Iterator<Item = (u16, u64)> + '_> {
+        match &self.held {
+            Held::Many(pages) => Box::new(pages.iter()),
+            Held::Few(list) if self.pending.is_empty() => Box::new(list.iter()),
+            Held::Few(list) => {
+                let mut pending = self.pending.clone();
+                pending.sort_unstable();
+                let mut all = List::default();
+                all.fill(list.iter(), runs(&pending));
+                Box::new(all.buckets.into_iter().zip(all.counts))
+            }
+        }
     }
 
     /// The same as a histogram of the `hdrhistogram` crate, each sample as the lowest value of
@@ -142,6 +208,14 @@ impl Latencies {
         histogram
     }
 
+    /// Sorts the pending samples in where they are many beside those that are sorted.
+    fn settle_some(&mut self) {
+        let Held::Few(list) = &self.held else { return };
+        if self.pending.len() >= list.buckets.len().max(PENDING_MIN) {
+            self.settle();
+        }
+    }
+
     /// Sorts the pending samples in.
     pub(super) fn settle(&mut self) {
         if self.pending.is_empty() {
@@ -149,129 +223,131 @@ impl Latencies {
         }
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_unstable();
-        self.add(pending.chunk_by(PartialEq::eq).filter_map(|run| {
-            let &bucket = run.first()?;
-            Some((bucket, run.len() as u64))
-        }));
+        if let Held::Few(list) = &mut self.held {
+            list.add(runs(&pending));
+        }
         pending.clear();
         self.pending = pending;
+        self.page();
+    }
+
+    /// Adds `len` buckets with their samples, ascending.
+    fn add<I: Iterator<Item = (u16, u64)>>(&mut self, len: usize, more: impl FnOnce() -> I) {
+        match &mut self.held {
+            Held::Many(pages) => more().for_each(|(bucket, samples)| pages.add(bucket, samples)),
+            Held::Few(list) if len < list.buckets.len() / SMALL_SHARE => {
+                for (bucket, samples) in more() {
+                    list.add_one(bucket, samples, &mut self.pending);
+                }
+                self.settle_some();
+            }
+            Held::Few(list) => {
+                list.add(more());
+                self.page();
+            }
+        }
+    }
+
+    /// Turns a list into pages once most of a page is in use.
+    fn page(&mut self) {
+        let Held::Few(list) = &self.held else { return };
+        let buckets = list.buckets.len();
+        if buckets < MANY_MIN || pages_of(&list.buckets) * PAGE_BUCKETS > MANY_SHARE * buckets {
+            return;
+        }
+        let mut pages = Pages::default();
+        list.iter().for_each(|(bucket, samples)| pages.add(bucket, samples));
+        self.pending.iter().for_each(|&bucket| pages.add(bucket, 1));
+        self.pending = Vec::new();
+        self.held = Held::Many(pages);
+    }
+
+    /// Writes it as `packed.rs` tells.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        pack(self.counts(), Ends { min: self.min, max: self.max, sum: self.sum }, out);
+    }
+}
+
+impl List {
+    fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.buckets.iter().copied().zip(self.counts.iter().copied())
+    }
+
+    /// Adds the samples of a bucket, or lets them wait in `pending`.
+    fn add_one(&mut self, bucket: u16, samples: u64, pending: &mut Vec<u16>) {
+        match self.buckets.binary_search(&bucket) {
+            Ok(at) => {
+                if let Some(count) = self.counts.get_mut(at) {
+                    *count = count.saturating_add(samples);
+                }
+            }
+            Err(_) if samples <= REPEATED_MAX => {
+                (0..samples).for_each(|_| pending.push(bucket));
+            }
+            Err(at) => {
+                self.buckets.insert(at, bucket);
+                self.counts.insert(at, samples);
+            }
+        }
     }
 
     /// Adds samples by bucket, ascending.
     fn add(&mut self, more: impl Iterator<Item = (u16, u64)>) {
-        let mut buckets = Vec::with_capacity(self.buckets.len());
-        let mut counts = Vec::with_capacity(self.buckets.len());
-        let mut old = self.buckets.iter().copied().zip(self.counts.iter().copied()).peekable();
+        let room = self.buckets.len();
+        let old = std::mem::take(self);
+        self.buckets.reserve(room);
+        self.counts.reserve(room);
+        self.fill(old.iter(), more);
+    }
+
+    /// Fills an empty list from two that ascend.
+    fn fill(
+        &mut self,
+        old: impl Iterator<Item = (u16, u64)>,
+        more: impl Iterator<Item = (u16, u64)>,
+    ) {
+        let mut push = |bucket, samples| {
+            self.buckets.push(bucket);
+            self.counts.push(samples);
+        };
+        let mut old = old.peekable();
         for (bucket, samples) in more {
             while let Some((earlier, held)) = old.next_if(|&(earlier, _)| earlier < bucket) {
-                buckets.push(earlier);
-                counts.push(held);
+                push(earlier, held);
             }
             let held = old.next_if(|&(same, _)| same == bucket).map_or(0, |(_, held)| held);
-            buckets.push(bucket);
-            counts.push(held.saturating_add(samples));
+            push(bucket, held.saturating_add(samples));
         }
-        for (later, held) in old {
-            buckets.push(later);
-            counts.push(held);
-        }
-        self.buckets = buckets;
-        self.counts = counts;
+        old.for_each(|(later, held)| push(later, held));
     }
+}
 
-    fn settled(&self) -> Cow<'_, Self> {
-        if self.pending.is_empty() {
-            return Cow::Borrowed(self);
-        }
-        let mut settled = self.clone();
-        settled.settle();
-        Cow::Owned(settled)
-    }
-
-    /// Writes it: number of buckets; each one's distance to the one before and samples; then
-    /// smallest, largest, and the low and high half of the sum.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        let settled = self.settled();
-        put_varint(out, settled.buckets.len() as u64);
-        let mut before = 0;
-        for (&bucket, &samples) in settled.buckets.iter().zip(&settled.counts) {
-            put_varint(out, u64::from(bucket.wrapping_sub(before)));
-            put_varint(out, samples);
-            before = bucket;
-        }
-        if settled.count > 0 {
-            put_varint(out, self.min);
-            put_varint(out, self.max);
-            #[expect(clippy::cast_possible_truncation, reason = "the halves of 128 bits")]
-            {
-                put_varint(out, self.sum as u64);
-                put_varint(out, (self.sum >> 64) as u64);
-            }
-        }
-    }
-
-    /// Reads what [`Latencies::encode`] wrote.
-    pub(super) fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
-        let len = cursor.count()?;
-        let mut read = Self::default();
-        let mut bucket = 0_u64;
-        for at in 0..len {
-            let distance = cursor.varint()?;
-            bucket = bucket.saturating_add(distance);
-            let samples = cursor.varint()?;
-            let known = u16::try_from(bucket).ok().filter(|&bucket| bucket < BUCKETS);
-            let Some(known) = known.filter(|_| (at == 0 || distance > 0) && samples > 0) else {
-                return Err(format!("bucket {bucket} with {samples} samples found out of order"));
-            };
-            read.buckets.push(known);
-            read.counts.push(samples);
-            read.count = read.count.saturating_add(samples);
-        }
-        if read.count > 0 {
-            read.min = cursor.varint()?;
-            read.max = cursor.varint()?;
-            let (low, high) = (cursor.varint()?, cursor.varint()?);
-            read.sum = u128::from(high) << 64 | u128::from(low);
-            let ends = (Some(&self::bucket(read.min)), Some(&self::bucket(read.max)));
-            if ends != (read.buckets.first(), read.buckets.last()) {
-                return Err(format!("{} to {} ns found beside other buckets", read.min, read.max));
-            }
-        }
-        Ok(read)
-    }
+/// Sorted buckets, each once, and how often it is there.
+fn runs(sorted: &[u16]) -> impl Iterator<Item = (u16, u64)> + '_ {
+    sorted.chunk_by(PartialEq::eq).filter_map(|run| Some((*run.first()?, run.len() as u64)))
 }
 
 impl PartialEq for Latencies {
     fn eq(&self, other: &Self) -> bool {
-        let (one, two) = (self.settled(), other.settled());
         let ends = |all: &Self| (all.count, all.min, all.max, all.sum);
-        ends(&one) == ends(&two) && one.buckets == two.buckets && one.counts == two.counts
+        ends(self) == ends(other) && self.counts().eq(other.counts())
     }
 }
 
 impl Eq for Latencies {}
-
-/// The bucket of a value: its eleven leading bits, and by how much they are shifted.
-fn bucket(value: u64) -> u16 {
-    let shift = (64 - value.leading_zeros()).saturating_sub(11);
-    #[expect(clippy::cast_possible_truncation, reason = "at most 53 * 1024 + 2047")]
-    let bucket = (u64::from(shift) * PER_DOUBLING + (value >> shift)) as u16;
-    bucket
-}
-
-/// The lowest and highest value of a bucket.
-fn range(bucket: u16) -> (u64, u64) {
-    let bucket = u64::from(bucket);
-    let shift = (bucket / PER_DOUBLING).saturating_sub(1);
-    let lowest = (bucket - shift * PER_DOUBLING) << shift;
-    (lowest, lowest + ((1 << shift) - 1))
-}
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::segment::cursor::{Cursor, Malformed};
+
+    fn decoded(cursor: &mut Cursor<'_>) -> Result<Latencies, Malformed> {
+        let mut read = Latencies::default();
+        read.merge_packed(&Packed::read(cursor)?);
+        Ok(read)
+    }
 
     fn of(samples: &[u64]) -> Latencies {
         let mut latencies = Latencies::default();
@@ -290,23 +366,6 @@ mod tests {
     /// Values of every magnitude, with many that repeat.
     fn sample() -> impl Strategy<Value = u64> {
         prop_oneof![0_u64..50, (0_u32..64, any::<u64>()).prop_map(|(shift, value)| value >> shift)]
-    }
-
-    #[test]
-    fn buckets_are_those_of_hdr() {
-        let mut hdr = hdrhistogram::Histogram::<u64>::new(3).unwrap();
-        hdr.auto(true);
-        hdr.record(1 << 62).unwrap();
-        for shift in 0..63 {
-            for value in [0, 1, 2, 1023, 1024, 1025, 2047, 2048, 2049, 0x7fff_ffff_ffff_ffff] {
-                let value = value >> (shift / 2) << shift >> 1;
-                let (lowest, highest) = range(bucket(value));
-                assert_eq!(lowest, hdr.lowest_equivalent(value), "{value}");
-                assert_eq!(highest, hdr.highest_equivalent(value), "{value}");
-            }
-        }
-        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
-        assert_eq!(range(BUCKETS - 1).1, u64::MAX);
     }
 
     proptest! {
@@ -334,6 +393,38 @@ mod tests {
             prop_assert_eq!(hdr.len(), latencies.count());
         }
 
+        /// Samples close together, so many that pages take the place of lists.
+        #[test]
+        fn pages_and_lists_merge_to_the_same(
+            samples in proptest::collection::vec((20_000_u64..40_000, 0_usize..3), 1000..6000),
+            few in proptest::collection::vec(sample(), 0..40),
+        ) {
+            let mut parts = [const { Vec::new() }; 4];
+            samples.iter().for_each(|&(ns, part)| parts[part].push(ns));
+            parts[3] = few;
+            let all: Vec<u64> = parts.iter().flatten().copied().collect();
+            let (whole, mut sorted) = (of(&all), all);
+            sorted.sort_unstable();
+            let (mut merged, mut packed) = (Latencies::default(), Latencies::default());
+            for part in &parts {
+                merged.merge(&of(part));
+                let bytes = encoded(&of(part));
+                packed.merge_packed(&Packed::read(&mut Cursor::new(&bytes)).expect("packed"));
+            }
+            let mut backwards = Latencies::default();
+            parts.iter().rev().for_each(|part| backwards.merge(&of(part)));
+            for one in [&merged, &packed, &backwards] {
+                prop_assert_eq!(one, &whole);
+                prop_assert_eq!(encoded(one), encoded(&whole));
+            }
+            prop_assert_eq!(merged.count(), sorted.len() as u64);
+            prop_assert_eq!(merged.to_hdr(), whole.to_hdr());
+            for (rank, &exact) in (1..).zip(&sorted).step_by(97) {
+                let value = merged.value_at_rank(rank).unwrap();
+                prop_assert!(value >= exact && value - exact <= exact / 1024);
+            }
+        }
+
         #[test]
         fn any_split_in_any_order_merges_to_the_same(
             samples in proptest::collection::vec((sample(), 0_usize..5), 0..1500),
@@ -352,18 +443,26 @@ mod tests {
             let bytes = encoded(&merged);
             prop_assert_eq!(&bytes, &encoded(&whole));
             let mut cursor = Cursor::new(&bytes);
-            prop_assert_eq!(Latencies::decode(&mut cursor), Ok(whole));
+            prop_assert_eq!(decoded(&mut cursor), Ok(whole));
             prop_assert!(cursor.rest().is_empty());
         }
 
         #[test]
         fn garbage_is_refused_or_consistent(bytes: Vec<u8>) {
-            if let Ok(latencies) = Latencies::decode(&mut Cursor::new(&bytes)) {
+            if let Ok(latencies) = decoded(&mut Cursor::new(&bytes)) {
                 let held: u64 =
                     latencies.buckets().fold(0, |all, (_, _, one)| all.saturating_add(one));
                 prop_assert_eq!(held, latencies.count());
                 prop_assert_eq!(latencies.count() == 0, latencies.value_at_rank(1).is_none());
             }
         }
+    }
+
+    #[test]
+    fn many_samples_are_held_in_pages_and_few_in_a_list() {
+        let many = of(&(0..100_000).map(|n| 20_000 + n % 70_000).collect::<Vec<u64>>());
+        assert!(matches!(many.held, Held::Many(_)));
+        let spread = of(&(0..600).map(|n| (1 << 40) + (n << 34)).collect::<Vec<u64>>());
+        assert!(matches!(spread.held, Held::Few(_)));
     }
 }

@@ -2,6 +2,7 @@
 //! block by block.
 
 mod block;
+mod buckets;
 mod builder;
 mod column;
 mod cursor;
@@ -11,6 +12,7 @@ mod info;
 mod latencies;
 mod map;
 mod numbers;
+mod packed;
 mod reader;
 mod source;
 mod store;
@@ -25,6 +27,7 @@ pub use error::{Damage, Part, Place, SegmentError};
 pub use format::About;
 pub use info::BlockInfo;
 pub use latencies::Latencies;
+pub use numbers::Glance;
 pub use reader::Segment;
 pub use store::{Repaired, Store, repair};
 pub use summary::{GroupKey, GroupStats, Metric, Summary};

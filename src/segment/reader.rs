@@ -1,5 +1,6 @@
 //! A segment opened for reading: sealed through a map, unsealed up to its last whole block.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -16,8 +17,9 @@ use crate::segment::format::{
 };
 use crate::segment::info::{BlockInfo, decode_index};
 use crate::segment::map::ReadMap;
+use crate::segment::numbers::Glance;
 use crate::segment::source::Source;
-use crate::segment::summary::Summary;
+use crate::segment::summary::{Metric, Summary};
 use crate::segment::writer::UNSEALED;
 
 /// One segment, open for reading. Cheap to keep: blocks are read when they are asked for.
@@ -40,16 +42,39 @@ impl Segment {
     /// Where the file cannot be read, is no segment, or has an unknown version.
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("open", path, error);
-        let file = File::open(path).map_err(failed)?;
-        let len = file.metadata().map_err(failed)?.len();
-        let source = Source::File(file, len);
+        let source = Self::file(path).map_err(failed)?;
         let sealed = read_trailer(&source).map_err(failed)?.is_ok();
         let source = match source {
             // A file that ends in a trailer is not written any more.
-            Source::File(file, _) if sealed => Source::Mapped(ReadMap::new(&file).map_err(failed)?),
+            Source::File { file, .. } if sealed => {
+                Source::Mapped(ReadMap::new(&file).map_err(failed)?)
+            }
             source => source,
         };
         Self::read(path, source)
+    }
+
+    /// Opens a segment of which hardly more than the summary is asked, one of thousands: its file
+    /// stays open instead of being mapped, the footer is read in one go, and the ledger is looked
+    /// at for damage but not read.
+    ///
+    /// # Errors
+    /// As [`Segment::open`].
+    pub fn open_briefly(path: &Path) -> Result<Self, SegmentError> {
+        let failed = |error| SegmentError::io("open", path, error);
+        let mut source = Self::file(path).map_err(failed)?;
+        if let Ok(footer) = read_trailer(&source).map_err(failed)? {
+            source.keep_end(footer).map_err(failed)?;
+        }
+        let mut segment = Self::read_blocks(path, source)?;
+        segment.look_at_ledger().map_err(failed)?;
+        Ok(segment)
+    }
+
+    fn file(path: &Path) -> io::Result<Source> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Ok(Source::File { file, len, end: Vec::new() })
     }
 
     /// A segment whose bytes are at hand; its name is told in errors, and whether it ends in
@@ -63,6 +88,13 @@ impl Segment {
 
     /// Reads what the file tells of itself.
     fn read(path: &Path, source: Source) -> Result<Self, SegmentError> {
+        let mut segment = Self::read_blocks(path, source)?;
+        segment.read_ledger().map_err(|error| SegmentError::io("read", path, error))?;
+        Ok(segment)
+    }
+
+    /// Reads all of that but the ledger.
+    fn read_blocks(path: &Path, source: Source) -> Result<Self, SegmentError> {
         let failed = |error| SegmentError::io("read", path, error);
         let unsealed_name = path.as_os_str().as_encoded_bytes().ends_with(UNSEALED.as_bytes());
         let mut segment = Self {
@@ -92,7 +124,6 @@ impl Segment {
         if start.is_none() && segment.blocks.is_empty() && segment.footer.is_none() {
             return Err(SegmentError::NotASegment { path: path.to_owned() });
         }
-        segment.read_ledger().map_err(failed)?;
         Ok(segment)
     }
 
@@ -149,7 +180,7 @@ impl Segment {
         }
     }
 
-    fn footer_part(&self, part: Part) -> io::Result<Result<Vec<u8>, Malformed>> {
+    fn footer_part(&self, part: Part) -> io::Result<Result<Cow<'_, [u8]>, Malformed>> {
         match self.footer.as_ref().and_then(|footer| footer.part(part)) {
             Some(entry) => entry.read(&self.source),
             None => Ok(Err("the part is not there".to_owned())),
@@ -235,6 +266,20 @@ impl Segment {
         Ok(())
     }
 
+    /// Notes a ledger whose bytes were changed.
+    fn look_at_ledger(&mut self) -> io::Result<()> {
+        let Some(footer) = &self.footer else { return Ok(()) };
+        let offset = footer.offset;
+        let looked = match footer.part(Part::Ledger) {
+            Some(entry) => entry.look(&self.source)?,
+            None => Err("the part is not there".to_owned()),
+        };
+        if let Err(what) = looked {
+            self.note(Place::Footer, offset, Part::Ledger, what);
+        }
+        Ok(())
+    }
+
     /// Which file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -286,6 +331,18 @@ impl Segment {
         Block::open(self.path.clone(), self.source.clone(), info)
     }
 
+    /// Lets `ask` glance at the numbers of the block at that position of [`Segment::blocks`];
+    /// `None` where they are damaged or cannot be read, which [`Segment::block`] tells.
+    pub fn glance<T>(&self, position: usize, ask: impl FnOnce(&mut Glance<'_>) -> T) -> Option<T> {
+        let info = self.blocks.get(position)?;
+        let region = Region::read(&self.source, info.offset).ok()?.ok()??;
+        let numbers = region.part(Part::Numbers)?.read(&self.source).ok()?.ok()?;
+        let mut glance = Glance::read(&numbers).ok()?;
+        let expected = info.exchanges as usize;
+        let is_whole = region.kind == RegionKind::Block && glance.len() == expected;
+        is_whole.then(|| ask(&mut glance))
+    }
+
     /// The bytes of a block, as they stand in the file.
     pub(super) fn block_bytes(&self, info: &BlockInfo) -> Result<Vec<u8>, SegmentError> {
         let bytes = self.source.read(info.offset, info.len);
@@ -297,23 +354,68 @@ impl Segment {
     /// # Errors
     /// Where the file cannot be read.
     pub fn summary(&self) -> Result<Summary, SegmentError> {
-        if self.footer.is_some() {
-            let raw = self
-                .footer_part(Part::Summary)
-                .map_err(|error| SegmentError::io("read", &self.path, error))?;
-            if let Ok(summary) = raw.and_then(|raw| Summary::decode(&raw)) {
-                return Ok(summary);
+        let mut summary = Summary::default();
+        if self.read_summary(&Metric::ALL, &mut summary)?.is_ok() {
+            return Ok(summary);
+        }
+        self.each_block(&mut |block| summarise(block, &mut summary))?;
+        Ok(summary)
+    }
+
+    /// Adds the summary, and of its times only `metric`, to `all`: from the footer where it has
+    /// one, which is no more work than its bytes are, or from all whole blocks.
+    ///
+    /// # Errors
+    /// Where the file cannot be read; a part may then have been added.
+    pub fn add_summary(&self, metric: Metric, all: &mut Summary) -> Result<(), SegmentError> {
+        if self.read_summary(&[metric], all)?.is_ok() {
+            return Ok(());
+        }
+        self.each_block(&mut |block| {
+            for row in 0..block.len() {
+                let facts = block.facts(row);
+                all.record_metric(&facts, block.method(row), block.route(row), metric);
+            }
+        })
+    }
+
+    /// Adds the footer's summary with the times of those metrics. Where it is damaged or not
+    /// there, nothing is added.
+    fn read_summary(
+        &self,
+        metrics: &[Metric],
+        all: &mut Summary,
+    ) -> Result<Result<(), (Part, Malformed)>, SegmentError> {
+        let read = |part| {
+            let bytes = self.footer_part(part);
+            let bytes = bytes.map_err(|error| SegmentError::io("read", &self.path, error))?;
+            Ok(bytes.map_err(|what| (part, what)))
+        };
+        let groups = match read(Part::Summary)? {
+            Ok(groups) => groups,
+            Err(malformed) => return Ok(Err(malformed)),
+        };
+        let mut times = Vec::new();
+        for &metric in metrics {
+            match read(Part::times(metric))? {
+                Ok(bytes) => times.push((metric, bytes)),
+                Err(malformed) => return Ok(Err(malformed)),
             }
         }
-        let mut summary = Summary::default();
+        let times = times.iter().map(|(metric, bytes)| (*metric, bytes.as_ref()));
+        Ok(all.add_encoded(&groups, times).map_err(|what| (Part::Summary, what)))
+    }
+
+    /// Calls `visit` with every block that is whole.
+    fn each_block(&self, visit: &mut dyn FnMut(&Block)) -> Result<(), SegmentError> {
         for position in 0..self.blocks.len() {
             match self.block(position) {
-                Ok(block) => summarise(&block, &mut summary),
+                Ok(block) => visit(&block),
                 Err(SegmentError::Damaged { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(summary)
+        Ok(())
     }
 
     /// How many bytes the parts of all blocks take, by name, as stored.
@@ -332,7 +434,8 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// The ledger of the run up to the sealing; `None` where it was not sealed or is damaged.
+    /// The ledger of the run up to the sealing; `None` where it was not sealed, is damaged, or was
+    /// opened briefly.
     #[must_use]
     pub const fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
@@ -375,16 +478,15 @@ impl Segment {
         blocks: &Summary,
         whole: bool,
     ) -> Result<Option<Damage>, SegmentError> {
-        let failed = |error| SegmentError::io("read", &self.path, error);
-        let read = self.footer_part(Part::Summary).map_err(failed)?;
-        let what = match read.and_then(|raw| Summary::decode(&raw)) {
-            Err(what) => what,
-            Ok(summary) if whole && summary != *blocks => {
-                "the sums of the blocks expected, others found".to_owned()
+        let mut summary = Summary::default();
+        let (part, what) = match self.read_summary(&Metric::ALL, &mut summary)? {
+            Err(malformed) => malformed,
+            Ok(()) if whole && summary != *blocks => {
+                (Part::Summary, "the sums of the blocks expected, others found".to_owned())
             }
-            Ok(_) => return Ok(None),
+            Ok(()) => return Ok(None),
         };
-        let (place, offset, part) = (Place::Footer, footer.offset, Part::Summary);
+        let (place, offset) = (Place::Footer, footer.offset);
         Ok(Some(Damage { place, offset, part, what }))
     }
 

@@ -1,4 +1,4 @@
-//! Where a segment's bytes are read from: a mapping where it is sealed, the file where it is not.
+//! Where a segment's bytes are read from: a mapping, or the file and its end.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -7,13 +7,23 @@ use std::os::unix::fs::FileExt as _;
 
 use crate::segment::map::ReadMap;
 
+/// Longest end of a file that is kept at hand: more than a footer of a few hundred groups takes.
+const END_BYTES_MAX: u64 = 4 << 20;
+
 /// The bytes of one segment.
 #[derive(Debug)]
 pub(super) enum Source {
-    /// A sealed segment.
+    /// A sealed segment that is asked again and again.
     Mapped(ReadMap),
-    /// An unsealed one: it may still grow or be truncated, and a short read is no signal.
-    File(File, u64),
+    /// An unsealed one: it may still grow or be truncated, and a short read is no signal. Or a
+    /// sealed one of thousands, of which hardly more than the end is looked at.
+    File {
+        file: File,
+        /// Its length when it was opened.
+        len: u64,
+        /// The last bytes, where they are at hand.
+        end: Vec<u8>,
+    },
     /// Bytes at hand.
     Bytes(Vec<u8>),
 }
@@ -23,9 +33,23 @@ impl Source {
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Mapped(map) => map.len() as u64,
-            Self::File(_, len) => *len,
+            Self::File { len, .. } => *len,
             Self::Bytes(bytes) => bytes.len() as u64,
         }
+    }
+
+    /// Keeps the bytes of a file from `offset` on at hand where they are few.
+    pub(super) fn keep_end(&mut self, offset: u64) -> io::Result<()> {
+        let len = self.len().saturating_sub(offset);
+        if len <= END_BYTES_MAX {
+            let bytes = self.read(offset, len)?.into_owned();
+            if let Self::File { end, .. } = self
+                && bytes.len() as u64 == len
+            {
+                *end = bytes;
+            }
+        }
+        Ok(())
     }
 
     /// `len` bytes from `offset` on, or as many of them as there are.
@@ -35,7 +59,11 @@ impl Source {
         match self {
             Self::Mapped(map) => Ok(Cow::Borrowed(piece(map, offset, end))),
             Self::Bytes(bytes) => Ok(Cow::Borrowed(piece(bytes, offset, end))),
-            Self::File(file, _) => {
+            Self::File { end: held, len, .. } if offset >= len - held.len() as u64 => {
+                let begin = len - held.len() as u64;
+                Ok(Cow::Borrowed(piece(held, offset - begin, end.saturating_sub(begin))))
+            }
+            Self::File { file, .. } => {
                 let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
                 let mut filled = 0;
                 while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {

@@ -1,5 +1,7 @@
 //! Segments found in directories, in the order of their names, and the repair of unsealed ones.
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,22 +31,28 @@ impl Store {
             let path = path.as_ref();
             let failed = |error| SegmentError::io("open", path, error);
             if !fs::metadata(path).map_err(failed)?.is_dir() {
-                found.push(path.to_owned());
+                found.push((path.to_owned(), real(path)));
                 continue;
             }
+            let real_dir = real(path);
             for entry in fs::read_dir(path).map_err(failed)? {
-                let path = entry.map_err(failed)?.path();
+                let entry = entry.map_err(failed)?;
+                let path = entry.path();
                 if ends_with(&path, SEALED)
                     // A repair that was cut short may leave both names: the sealed one counts.
                     || (ends_with(&path, UNSEALED) && !sealed_path(&path).exists())
                 {
-                    found.push(path);
+                    // Only a link's own path leads elsewhere than the directory's.
+                    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                    let real = if is_file { real_dir.join(entry.file_name()) } else { real(&path) };
+                    found.push((path, real));
                 }
             }
         }
-        found.sort_by(|one, two| one.file_name().cmp(&two.file_name()).then(one.cmp(two)));
-        let mut seen = std::collections::HashSet::new();
-        found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+        found.sort_by_cached_key(|(path, _)| (path.file_name().map(OsStr::to_owned), path.clone()));
+        let mut seen = HashSet::new();
+        let first = found.into_iter().filter_map(|(path, real)| seen.insert(real).then_some(path));
+        let found = first.collect();
         Ok(Self { paths: found })
     }
 
@@ -63,17 +71,37 @@ impl Store {
     /// Opens one segment after the other. One that was sealed or deleted since the store was
     /// opened is found under its new name or passed over.
     pub fn segments(&self) -> impl Iterator<Item = Result<Segment, SegmentError>> {
-        self.paths.iter().filter_map(|path| match Segment::open(path) {
-            Err(error) if is_gone(&error) && ends_with(path, UNSEALED) => {
-                Some(Segment::open(&sealed_path(path))).filter(|opened| match opened {
-                    Err(error) => !is_gone(error),
-                    Ok(_) => true,
-                })
-            }
-            Err(error) if is_gone(&error) => None,
-            opened => Some(opened),
-        })
+        self.paths.iter().filter_map(|path| found(path, Segment::open))
     }
+
+    /// Opens the segment at that position of [`Store::paths`] as [`Segment::open_briefly`] does;
+    /// `None` where there is none, or it was deleted since the store was opened.
+    #[must_use]
+    pub fn segment_briefly(&self, position: usize) -> Option<Result<Segment, SegmentError>> {
+        found(self.paths.get(position)?, Segment::open_briefly)
+    }
+}
+
+/// Opens a segment, under its new name where it was sealed; `None` where it is gone.
+fn found(
+    path: &Path,
+    open: fn(&Path) -> Result<Segment, SegmentError>,
+) -> Option<Result<Segment, SegmentError>> {
+    match open(path) {
+        Err(error) if is_gone(&error) && ends_with(path, UNSEALED) => {
+            Some(open(&sealed_path(path))).filter(|opened| match opened {
+                Err(error) => !is_gone(error),
+                Ok(_) => true,
+            })
+        }
+        Err(error) if is_gone(&error) => None,
+        opened => Some(opened),
+    }
+}
+
+/// The path without links; the path itself where the system cannot tell.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn is_gone(error: &SegmentError) -> bool {

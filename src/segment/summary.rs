@@ -1,5 +1,18 @@
 //! What `latency` reads instead of exchanges: counts and histograms by server, method, route and
 //! status class.
+//!
+//! ```text
+//! groups      varint number of groups, at most GROUPS_MAX; each in the order of the keys: server
+//!             (16 bytes, IPv4 mapped) and its port (u16), method and route (each varint length
+//!             and bytes), class (u8), counters; then u8: 1 where other exchanges found no group,
+//!             and their counters
+//! counters    ten varints: exchanges by state in the order of State::ALL, suspect ones, errors,
+//!             missing before, bytes of request bodies, of response bodies
+//! times       a histogram for each of the groups, and one for the others where there are any:
+//!             see `packed.rs`
+//! ```
+//!
+//! Each metric has its own times, so that an answer about one reads no others.
 
 use std::cmp::Ordering;
 use std::hash::BuildHasher;
@@ -14,6 +27,7 @@ use crate::limits::{GROUPS_MAX, METHOD_BYTES_MAX};
 use crate::packet::Endpoint;
 use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
 use crate::segment::latencies::Latencies;
+use crate::segment::packed::Packed;
 
 /// A time of an exchange that percentiles can be asked of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -198,9 +212,7 @@ impl GroupStats {
 
     /// Adds every exchange of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (count, more) in self.counters_mut().into_iter().zip(other.counters()) {
-            *count = count.saturating_add(more);
-        }
+        self.add_counters(&other.counters());
         for (latencies, more) in self.latencies.iter_mut().zip(&other.latencies) {
             latencies.merge(more);
         }
@@ -233,7 +245,7 @@ impl GroupStats {
     }
 
     /// The counters in the order of the file.
-    fn counters(&self) -> [u64; 10] {
+    fn counters(&self) -> Counters {
         let mut copy = [0; 10];
         let [states @ .., suspect, errors, missing_before, request, response] = &mut copy;
         states.copy_from_slice(&self.states);
@@ -261,20 +273,80 @@ impl GroupStats {
         ]
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.counters().into_iter().for_each(|count| put_varint(out, count));
-        self.latencies.iter().for_each(|latencies| latencies.encode(out));
+    /// Appends the counters to the groups, and each metric's histogram to its times.
+    fn encode(&self, out: &mut Encoded<Vec<u8>>) {
+        self.counters().into_iter().for_each(|count| put_varint(&mut out.groups, count));
+        for (latencies, times) in self.latencies.iter().zip(&mut out.times) {
+            latencies.encode(times);
+        }
     }
 
-    fn decode(cursor: &mut Cursor<'_>) -> Result<Self, Malformed> {
-        let mut read = Self::default();
-        for count in read.counters_mut() {
-            *count = cursor.varint()?;
+    fn add_counters(&mut self, more: &Counters) {
+        for (count, more) in self.counters_mut().into_iter().zip(more) {
+            *count = count.saturating_add(*more);
         }
-        for latencies in &mut read.latencies {
-            *latencies = Latencies::decode(cursor)?;
+    }
+}
+
+/// The counters of a group in the order of the file.
+type Counters = [u64; 10];
+
+fn read_counters(cursor: &mut Cursor<'_>) -> Result<Counters, Malformed> {
+    let mut counters = [0; 10];
+    for count in &mut counters {
+        *count = cursor.varint()?;
+    }
+    Ok(counters)
+}
+
+/// A summary as the footer's parts hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Encoded<T> {
+    /// Keys and counters.
+    pub(super) groups: T,
+    /// The histograms of each metric, in the order of [`Metric::ALL`].
+    pub(super) times: [T; Metric::ALL.len()],
+}
+
+/// The groups of a footer: keys that are not copied, and their counters.
+struct Listed<'a> {
+    groups: Vec<(KeyRef<'a>, Counters)>,
+    other: Option<Counters>,
+}
+
+impl<'a> Listed<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(bytes);
+        let count = cursor.count()?;
+        if count > GROUPS_MAX {
+            return Err(format!("{count} groups found, {GROUPS_MAX} allowed"));
         }
-        Ok(read)
+        let mut groups = Vec::with_capacity(count);
+        for _ in 0..count {
+            let octets = cursor.octets()?;
+            let server = Endpoint::v6(octets, cursor.u16()?);
+            let method = cursor.bytes()?;
+            let route = cursor.text()?;
+            let class = cursor.u8()?;
+            let key = KeyRef { route_len: route.len(), route, method, server, class };
+            groups.push((key, read_counters(&mut cursor)?));
+        }
+        let other = match cursor.u8()? {
+            0 => None,
+            1 => Some(read_counters(&mut cursor)?),
+            found => return Err(format!("0 or 1 expected, {found} found")),
+        };
+        cursor.end()?;
+        Ok(Self { groups, other })
+    }
+
+    /// The histograms of one metric: of the groups, then of the others.
+    fn times<'t>(&self, bytes: &'t [u8]) -> Result<Vec<Packed<'t>>, Malformed> {
+        let mut cursor = Cursor::new(bytes);
+        let count = self.groups.len() + usize::from(self.other.is_some());
+        let times = (0..count).map(|_| Packed::read(&mut cursor)).collect::<Result<_, _>>()?;
+        cursor.end()?;
+        Ok(times)
     }
 }
 
@@ -382,49 +454,52 @@ impl Summary {
         &mut entry.or_insert_with(|| (GroupKey::from(&key), GroupStats::default())).into_mut().1
     }
 
-    /// Writes it: the groups by key, then whether there are others, and they.
+    /// Writes it.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_varint(&mut out, self.groups.len() as u64);
+    pub(super) fn encode(&self) -> Encoded<Vec<u8>> {
+        let mut out = Encoded::<Vec<u8>>::default();
+        put_varint(&mut out.groups, self.groups.len() as u64);
         for (key, stats) in self.groups() {
-            out.extend_from_slice(&key.server.octets());
-            out.extend_from_slice(&key.server.port().to_le_bytes());
-            put_bytes(&mut out, &key.method);
-            put_bytes(&mut out, key.route.as_bytes());
-            out.push(key.class);
+            out.groups.extend_from_slice(&key.server.octets());
+            out.groups.extend_from_slice(&key.server.port().to_le_bytes());
+            put_bytes(&mut out.groups, &key.method);
+            put_bytes(&mut out.groups, key.route.as_bytes());
+            out.groups.push(key.class);
             stats.encode(&mut out);
         }
-        out.push(u8::from(self.other.is_some()));
+        out.groups.push(u8::from(self.other.is_some()));
         if let Some(other) = &self.other {
             other.encode(&mut out);
         }
         out
     }
 
-    /// Reads what [`Summary::encode`] wrote.
-    ///
-    /// # Errors
-    /// Where the bytes are something else: what was expected and found.
-    pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let mut cursor = Cursor::new(bytes);
-        let mut read = Self::default();
-        for _ in 0..cursor.count()? {
-            let octets = cursor.octets()?;
-            let server = Endpoint::v6(octets, cursor.u16()?);
-            let method = cursor.bytes()?.to_vec();
-            let route = cursor.text()?.to_owned();
-            let class = cursor.u8()?;
-            let stats = GroupStats::decode(&mut cursor)?;
-            read.add(&GroupKey { server, method, route, class }, &stats);
+    /// Adds the groups that a footer holds, with the times of some metrics. Where an error
+    /// returns, nothing was added.
+    pub(super) fn add_encoded<'t>(
+        &mut self,
+        groups: &[u8],
+        times: impl Iterator<Item = (Metric, &'t [u8])>,
+    ) -> Result<(), Malformed> {
+        let listed = Listed::read(groups)?;
+        let read = |(metric, bytes)| Ok((metric, listed.times(bytes)?));
+        let times = times.map(read).collect::<Result<Vec<_>, Malformed>>()?;
+        let add = |stats: &mut GroupStats, counters, position: usize| {
+            stats.add_counters(counters);
+            for (metric, times) in &times {
+                let room = stats.latencies.get_mut(*metric as usize);
+                if let (Some(room), Some(more)) = (room, times.get(position)) {
+                    room.merge_packed(more);
+                }
+            }
+        };
+        for (position, (key, counters)) in listed.groups.iter().enumerate() {
+            add(self.place(*key), counters, position);
         }
-        match cursor.u8()? {
-            0 => {}
-            1 => read.other.get_or_insert_default().merge(&GroupStats::decode(&mut cursor)?),
-            found => return Err(format!("0 or 1 expected, {found} found")),
+        if let Some(counters) = &listed.other {
+            add(self.other.get_or_insert_default(), counters, listed.groups.len());
         }
-        cursor.end()?;
-        Ok(read)
+        Ok(())
     }
 }
 
@@ -442,6 +517,13 @@ mod tests {
 
     use super::*;
     use crate::anomaly::{Anomalies, Anomaly};
+
+    fn decoded(encoded: &Encoded<Vec<u8>>) -> Result<Summary, Malformed> {
+        let mut read = Summary::default();
+        let times = Metric::ALL.into_iter().zip(encoded.times.iter().map(Vec::as_slice));
+        read.add_encoded(&encoded.groups, times)?;
+        Ok(read)
+    }
 
     /// An exchange by a few numbers: which route, class and state, and how long it took.
     type Sample = (usize, u16, usize, u64);
@@ -487,12 +569,39 @@ mod tests {
             prop_assert_eq!(&whole, &backwards);
             let bytes = whole.encode();
             prop_assert_eq!(&bytes, &backwards.encode());
-            prop_assert_eq!(Summary::decode(&bytes), Ok(whole));
+            prop_assert_eq!(&decoded(&bytes), &Ok(whole.clone()));
+            let mut added = of(one);
+            let rest = of(two).encode();
+            let times = Metric::ALL.into_iter().zip(rest.times.iter().map(Vec::as_slice));
+            prop_assert_eq!(added.add_encoded(&rest.groups, times), Ok(()));
+            prop_assert_eq!(added, whole);
+        }
+
+        /// What is refused is refused before anything of it is added.
+        #[test]
+        fn changed_bytes_are_added_whole_or_not_at_all(
+            all in samples(5, 60),
+            in_times: bool,
+            at: prop::sample::Index,
+            value: u8,
+        ) {
+            let mut bytes = of(&all).encode();
+            let part = if in_times { &mut bytes.times[0] } else { &mut bytes.groups };
+            let at = at.index(part.len() + 1);
+            match part.get_mut(at) {
+                Some(byte) => *byte = value,
+                None => part.push(value),
+            }
+            let mut summary = of(&all);
+            let times = [(Metric::Total, bytes.times[0].as_slice())];
+            if summary.add_encoded(&bytes.groups, times.into_iter()).is_err() {
+                prop_assert_eq!(summary, of(&all));
+            }
         }
 
         #[test]
         fn garbage_is_refused_quietly(bytes: Vec<u8>) {
-            let _ = Summary::decode(&bytes);
+            let _ = Listed::read(&bytes);
         }
     }
 

@@ -18,7 +18,7 @@ use crate::segment::format::{
 };
 use crate::segment::info::{BlockInfo, encode_index};
 use crate::segment::map::WriteMap;
-use crate::segment::summary::Summary;
+use crate::segment::summary::{Metric, Summary};
 
 /// The end of the name of a sealed segment.
 pub(super) const SEALED: &str = ".weir";
@@ -248,7 +248,11 @@ impl SegmentWriter {
         let mut builder = RegionBuilder::default();
         builder.part(Part::Index, &encode_index(&self.blocks), &mut packer);
         builder.part(Part::Ledger, &encode_ledger(ledger), &mut packer);
-        builder.part(Part::Summary, &self.summary.encode(), &mut packer);
+        let summary = self.summary.encode();
+        builder.part(Part::Summary, &summary.groups, &mut packer);
+        for (metric, times) in Metric::ALL.into_iter().zip(&summary.times) {
+            builder.quick_part(Part::times(metric), times, &mut packer);
+        }
         let footer = builder.finish(RegionKind::Footer, 0);
         let trailer = trailer(self.end);
         self.make_room((footer.len() + trailer.len()) as u64)?;

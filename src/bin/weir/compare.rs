@@ -92,7 +92,7 @@ impl Side {
             secrets: secrets(args.which.keep_secrets),
         };
         let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
-        let question = asked.question(scan::last_start(&opened.store)?);
+        let question = asked.question_of(&opened.store)?;
         Ok(Self { opened, question })
     }
 

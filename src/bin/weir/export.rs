@@ -8,7 +8,7 @@ use weir::exchange::Policy;
 use weir::export::packets::Form;
 use weir::export::{csv, curl, har};
 use weir::query::group::Keys;
-use weir::query::scan::{self, Question};
+use weir::query::scan::Question;
 use weir::segment::{SegmentError, Store};
 
 use crate::args::{ExportArgs, ExportFormat};
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     let opened = subject.store(&Reading { policy: policy(args), workers: args.which.workers })?;
-    let question = asked.question(scan::last_start(&opened.store)?);
+    let question = asked.question_of(&opened.store)?;
     let damaged = match &args.output {
         None => {
             let mut out = terminal::output();

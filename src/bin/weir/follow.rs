@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
     }
     let watch = Arc::new(Watch::default());
     interrupt::stops(&watch)?;
-    let question = asked.question(scan::last_start(&Store::open(&args.paths)?)?);
+    let question = asked.question_of(&Store::open(&args.paths)?)?;
     let mut follower = Follower { question, form: Form::of(args)?, seen: HashMap::new() };
     let (_keep, never) = std::sync::mpsc::channel::<()>();
     while !watch.stop.load(Ordering::Relaxed) {

@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     if args.format == ExportFormat::Hlog {
         let keys = args.grouping.keys()?.unwrap_or_default();
         let series = Series::new(keys.clone(), metric, args.every.unwrap_or(u64::MAX));
-        let (series, exit) = collect(&subject, &args.which, &keys, series)?;
+        let (series, exit) = collect(&subject, &args.which, &keys, &series)?;
         check_intervals(series.is_overfull())?;
         write(args.output.as_deref(), |out| hdr::write_hlog(&series, out))?;
         return Ok(exit);
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         return Err(UsageError(text.to_owned()).into());
     }
     let (latency, exit) =
-        collect(&subject, &args.which, &keys, Latency::new(keys.clone(), metric))?;
+        collect(&subject, &args.which, &keys, &Latency::new(keys.clone(), metric))?;
     if let Some(dir) = args.output.as_deref().filter(|_| grouped) {
         write_each(dir, &latency.rows())?;
     } else {

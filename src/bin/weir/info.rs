@@ -51,7 +51,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<Exit> {
     let mut holdings = Holdings::of(&opened)?;
     let mut damaged = Vec::new();
     if is_asked {
-        let question = asked.question(scan::last_start(&opened.store)?);
+        let question = asked.question_of(&opened.store)?;
         let mut matching = Matching { exchanges: Exchanges::default(), latency };
         damaged = matching.count(&opened.store, &question)?;
         holdings.matching = Some(matching);

@@ -47,34 +47,34 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
     if args.phases {
-        let (phases, exit) = collect(&subject, &args.which, &keys, Phases::new(keys.clone()))?;
+        let (phases, exit) = collect(&subject, &args.which, &keys, &Phases::new(keys.clone()))?;
         print_phases(args, &phases)?;
         return Ok(exit);
     }
     if args.in_flight {
         let empty = InFlight::new(args.every.unwrap_or(1_000_000_000));
-        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), empty)?;
+        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), &empty)?;
         print_in_flight(args, &in_flight)?;
         return Ok(exit);
     }
     if let Some(every_ns) = args.every {
         let series = Series::new(keys.clone(), metric, every_ns);
-        let (series, exit) = collect(&subject, &args.which, &keys, series)?;
+        let (series, exit) = collect(&subject, &args.which, &keys, &series)?;
         print_series(args, &series)?;
         return Ok(exit);
     }
     let latency = Latency::new(keys.clone(), metric);
-    let (latency, exit) = collect(&subject, &args.which, &keys, latency)?;
+    let (latency, exit) = collect(&subject, &args.which, &keys, &latency)?;
     print(args, &latency)?;
     Ok(exit)
 }
 
 /// Lets `empty` collect what the options ask of the subject.
-pub(crate) fn collect<C: Collector + Clone + Send>(
+pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
     subject: &Subject,
     which: &Which,
     keys: &Keys,
-    empty: C,
+    empty: &C,
 ) -> Result<(C, Exit)> {
     let asked = Asked::read(which)?;
     let is_brief = !keys.needs_heads() && !asked.filter.needs_heads();
@@ -86,26 +86,24 @@ pub(crate) fn collect<C: Collector + Clone + Send>(
     let reading = Reading { policy, workers: which.workers };
     if asked.is_relative() || !subject.foreign.is_empty() {
         // The end of the data is known only when all of it was read.
-        let mut collector = empty;
         let opened = subject.store(&reading)?;
-        let question = asked.question(scan::last_start(&opened.store)?);
-        let scanned = scan::latency(&opened.store, &question, &mut collector)?;
+        let question = asked.question_of(&opened.store)?;
+        let (collector, scanned) = scan::latency(&opened.store, &question, empty)?;
         return Ok((collector, opened.close(&scanned.damaged)?));
     }
     let question = asked.question(None);
-    direct(subject, &reading, &question, &empty)
+    direct(subject, &reading, &question, empty)
 }
 
 /// Answers without keeping what captures hold.
-fn direct<C: Collector + Clone + Send>(
+fn direct<C: Collector + Clone + Send + Sync>(
     subject: &Subject,
     reading: &Reading,
     question: &Question,
     empty: &C,
 ) -> Result<(C, Exit)> {
-    let mut collector = empty.clone();
     let store = Store::open(&subject.segments)?;
-    let scanned = scan::latency(&store, question, &mut collector)?;
+    let (mut collector, scanned) = scan::latency(&store, question, empty)?;
     let mut is_damaged = !scanned.damaged.is_empty();
     scanned.damaged.iter().for_each(|damage| crate::exit::complain(&damage.to_string()));
     if !subject.captures.is_empty() {

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<Exit> {
     let subject = Subject::look(&args.paths)?;
     let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
     let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
-    let question = asked.question(scan::last_start(&opened.store)?);
+    let question = asked.question_of(&opened.store)?;
     let form = Form::of(args)?;
     let damaged = print(&opened.store, &question, &form)?;
     opened.close(&damaged)

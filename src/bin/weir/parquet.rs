@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     let subject = Subject::look(&args.paths)?;
     let policy = Policy { secrets: secrets(args.which.keep_secrets), ..Policy::default() };
     let opened = subject.store(&Reading { policy, workers: args.which.workers })?;
-    let question = asked.question(scan::last_start(&opened.store)?);
+    let question = asked.question_of(&opened.store)?;
     let mut lake = Lake::create(dir)?;
     let mut exchange = Exchange::default();
     let mut failure = None;

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use weir::exchange::Secrets;
 use weir::query::group::Keys;
-use weir::query::scan::Question;
+use weir::query::scan::{self, Question};
 use weir::query::span::{Bound, Span};
 use weir::query::{Filter, Metric};
+use weir::segment::Store;
 use weir::time::Timestamp;
 
 use crate::args::{Grouping, Which};
@@ -36,6 +37,12 @@ impl Asked {
     /// Whether the end of the data has to be known first.
     pub(crate) fn is_relative(&self) -> bool {
         [self.since, self.until].into_iter().flatten().any(Bound::is_relative)
+    }
+
+    /// The question of a store.
+    pub(crate) fn question_of(self, store: &Store) -> Result<Question> {
+        let last = if self.is_relative() { scan::last_start(store)? } else { None };
+        Ok(self.question(last))
     }
 
     /// The question, where the last exchange starts at `last`.

@@ -3,10 +3,10 @@
 use super::field::{Number, Role, Side, TextField};
 use super::value::{AddressPattern, Comparison, Pattern, Possible};
 use crate::anomaly::Anomaly;
-use crate::exchange::{Facts, State};
+use crate::exchange::{Exchange, Facts, State};
 use crate::http::{Framing, lines};
-use crate::query::text::{self, Text};
-use crate::segment::BlockInfo;
+use crate::query::text::{self, ExchangeText, Text};
+use crate::segment::{BlockInfo, Glance, Metric};
 use crate::time::Timestamp;
 
 /// What has to be at hand to answer, cheapest first.
@@ -142,7 +142,178 @@ impl Expression {
     }
 }
 
+/// What can come out for the exchanges of a block, as far as columns tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcomes {
+    /// The same for all.
+    Same(Possible),
+    /// For each: [`YES`] and [`NO`] where that can come out.
+    Rows(Vec<u8>),
+}
+
+const YES: u8 = 1;
+const NO: u8 = 2;
+
+const fn bits(possible: Possible) -> u8 {
+    (if possible.yes { YES } else { 0 }) | (if possible.no { NO } else { 0 })
+}
+
+impl Outcomes {
+    const EITHER: Self = Self::Same(Possible::EITHER);
+
+    /// Whether it can come out so for some exchange.
+    fn has(&self, bit: u8) -> bool {
+        match self {
+            Self::Same(possible) => bits(*possible) & bit != 0,
+            Self::Rows(rows) => rows.iter().any(|row| row & bit != 0),
+        }
+    }
+
+    /// Both as one, by a function of their bits.
+    fn with(self, other: Self, both: impl Fn(u8, u8) -> u8) -> Self {
+        match (self, other) {
+            (Self::Same(one), Self::Same(other)) => {
+                let both = both(bits(one), bits(other));
+                Self::Same(Possible { yes: both & YES != 0, no: both & NO != 0 })
+            }
+            (Self::Same(same), Self::Rows(mut rows)) | (Self::Rows(mut rows), Self::Same(same)) => {
+                rows.iter_mut().for_each(|row| *row = both(*row, bits(same)));
+                Self::Rows(rows)
+            }
+            (Self::Rows(mut rows), Self::Rows(others)) => {
+                rows.iter_mut().zip(others).for_each(|(row, other)| *row = both(*row, other));
+                Self::Rows(rows)
+            }
+        }
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::Same(Possible { yes, no }) => Self::Same(Possible { yes: no, no: yes }),
+            Self::Rows(mut rows) => {
+                rows.iter_mut().for_each(|row| *row = (*row << 1 | *row >> 1) & (YES | NO));
+                Self::Rows(rows)
+            }
+        }
+    }
+}
+
+impl Expression {
+    /// Whether a glance at a block's numbers can decide some part of it.
+    pub(super) fn is_of_columns(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_of_columns),
+            Self::Not(part) => part.is_of_columns(),
+            Self::Test(test) => test.asks() != Asks::More,
+        }
+    }
+
+    /// The rows of a block that may pass, ascending; `None` where all may, or the block is
+    /// damaged.
+    pub(super) fn candidates(&self, glance: &mut Glance<'_>) -> Option<Vec<u16>> {
+        match self.outcomes(glance)? {
+            Outcomes::Same(Possible { yes: true, .. }) => None,
+            Outcomes::Same(_) => Some(Vec::new()),
+            Outcomes::Rows(rows) => {
+                let may_pass = (0..=u16::MAX).zip(rows).filter(|(_, row)| row & YES != 0);
+                Some(may_pass.map(|(number, _)| number).collect())
+            }
+        }
+    }
+
+    /// `None` where the block is damaged.
+    fn outcomes(&self, glance: &mut Glance<'_>) -> Option<Outcomes> {
+        let start = |yes: bool| Outcomes::Same(Possible { yes, no: !yes });
+        Some(match self {
+            Self::All(parts) => {
+                let mut all = start(true);
+                for part in parts {
+                    let both = |a: u8, b: u8| (a & b & YES) | ((a | b) & NO);
+                    all = all.with(part.outcomes(glance)?, both);
+                    if !all.has(YES) {
+                        break;
+                    }
+                }
+                all
+            }
+            Self::Any(parts) => {
+                let mut any = start(false);
+                for part in parts {
+                    let both = |a: u8, b: u8| ((a | b) & YES) | (a & b & NO);
+                    any = any.with(part.outcomes(glance)?, both);
+                    if !any.has(NO) {
+                        break;
+                    }
+                }
+                any
+            }
+            Self::Not(part) => part.outcomes(glance)?.not(),
+            Self::Test(test) => test.outcomes(glance)?,
+        })
+    }
+}
+
+/// Which columns decide a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// What many exchanges of a block have in common.
+    Shape,
+    Time(Metric),
+    /// Further columns, or text.
+    More,
+}
+
 impl Test {
+    fn asks(&self) -> Asks {
+        match self {
+            Self::Number(number, ..) | Self::HasNumber(number) => match number {
+                Number::Status | Number::Class => Asks::Shape,
+                Number::Phase(metric) => Asks::Time(*metric),
+                _ => Asks::More,
+            },
+            Self::State(..)
+            | Self::Framing(..)
+            | Self::Anomaly(..)
+            | Self::AnyAnomaly
+            | Self::Suspect(_) => Asks::Shape,
+            _ => Asks::More,
+        }
+    }
+
+    /// `None` where the block is damaged.
+    fn outcomes(&self, glance: &mut Glance<'_>) -> Option<Outcomes> {
+        let bit = |holds: bool| if holds { YES } else { NO };
+        Some(match self.asks() {
+            Asks::More => Outcomes::EITHER,
+            Asks::Time(metric) => {
+                let mut rows = Vec::with_capacity(glance.len());
+                glance.times(metric, &mut |time| {
+                    rows.push(bit(match self {
+                        Self::Number(_, comparison, value) => {
+                            time.is_some_and(|time| comparison.holds(&time, value))
+                        }
+                        _ => time.is_some(),
+                    }));
+                })?;
+                Outcomes::Rows(rows)
+            }
+            Asks::Shape => {
+                let empty = Exchange::default();
+                let holds = |facts: Facts| self.holds(&facts, &mut ExchangeText::new(&empty));
+                let shapes: Vec<u8> = glance.shapes().map(holds).map(bit).collect();
+                let (yes, no) = (shapes.contains(&YES), shapes.contains(&NO));
+                if !(yes && no) {
+                    return Some(Outcomes::Same(Possible { yes, no }));
+                }
+                let of_row = |shape: &u64| {
+                    let shape = usize::try_from(*shape).ok().and_then(|at| shapes.get(at));
+                    shape.copied().unwrap_or(YES | NO)
+                };
+                Outcomes::Rows(glance.rows()?.iter().map(of_row).collect())
+            }
+        })
+    }
+
     fn holds(&self, facts: &Facts, text: &mut dyn Text) -> bool {
         match self {
             Self::Number(number, comparison, value) => {
@@ -187,6 +358,7 @@ impl Test {
             Self::HasText(field) => field.cost() * 2,
             Self::Id(..) => 3,
             Self::AddressText(..) => 6,
+            Self::Number(Number::Phase(_), ..) | Self::HasNumber(Number::Phase(_)) => 2,
             _ => 1,
         }
     }
@@ -201,7 +373,7 @@ impl Test {
     fn within(&self, info: &BlockInfo) -> Possible {
         match self {
             Self::Start(comparison, at) => comparison.over(&info.first_start, &info.last_start, at),
-            Self::Number(Number::Phase(crate::segment::Metric::Total), comparison, value) => {
+            Self::Number(Number::Phase(Metric::Total), comparison, value) => {
                 // Some exchange may have no total, so that "no" is always possible.
                 Possible { no: true, ..comparison.over(&0, &info.total_ns_max, value) }
             }

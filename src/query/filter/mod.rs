@@ -22,7 +22,7 @@ use expression::{Expression, Need};
 
 use crate::exchange::Facts;
 use crate::query::text::Text;
-use crate::segment::BlockInfo;
+use crate::segment::{BlockInfo, Segment};
 
 /// A question with the answer yes or no, asked of one exchange after the other.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,16 @@ impl Filter {
     #[must_use]
     pub fn needs_heads(&self) -> bool {
         self.expression.need() >= Need::Heads
+    }
+
+    /// The rows of a segment's block that could pass, ascending, by a glance at its numbers;
+    /// `None` where all could. Rows that are not told do not pass.
+    #[must_use]
+    pub fn candidates(&self, segment: &Segment, block: usize) -> Option<Vec<u16>> {
+        if !self.expression.is_of_columns() {
+            return None;
+        }
+        segment.glance(block, |glance| self.expression.candidates(glance)).flatten()
     }
 
     /// Whether some exchange of a block could pass. `false` is certain.

@@ -6,9 +6,10 @@ use super::*;
 use crate::anomaly::Anomaly;
 use crate::exchange::{ConnectionKey, Exchange, MessageFacts, State, Timing};
 use crate::http::Framing;
+use crate::ledger::Ledger;
 use crate::packet::Endpoint;
 use crate::query::text::ExchangeText;
-use crate::segment::BlockInfo;
+use crate::segment::{About, BlockBuilder, BlockInfo, Segment, SegmentWriter};
 use crate::time::Timestamp;
 
 fn sample() -> Exchange {
@@ -449,6 +450,28 @@ proptest! {
         let found =
             block.iter().any(|facts| filter.matches(facts, &mut ExchangeText::new(&exchange)));
         prop_assert!(filter.could_match(&info) || !found, "{}", expression);
+    }
+
+    #[test]
+    fn rows_that_a_glance_leaves_out_do_not_pass(
+        expression in any_expression(),
+        facts in prop::collection::vec(any_facts(), 1..20),
+    ) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut builder = BlockBuilder::new(1);
+        let exchange = |facts: &Facts| Exchange { facts: *facts, ..Exchange::default() };
+        facts.iter().for_each(|facts| builder.push(&exchange(facts)));
+        let mut writer = SegmentWriter::create(dir.path(), &About::default()).expect("room");
+        writer.append(&builder.finish()).expect("room");
+        let path = writer.seal(&Ledger::default()).expect("room");
+        let segment = Segment::open(&path).expect("sealed");
+        let filter = Filter::parse(&expression).expect("readable");
+        if let Some(candidates) = filter.candidates(&segment, 0) {
+            for (row, facts) in (0..).zip(&facts) {
+                let passes = filter.matches(facts, &mut ExchangeText::new(&exchange(facts)));
+                prop_assert!(!passes || candidates.contains(&row), "{} {}", expression, row);
+            }
+        }
     }
 }
 

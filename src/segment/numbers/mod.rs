@@ -38,9 +38,11 @@
 //! wraps at 64 bits, so that any facts come back as they were.
 
 mod build;
+mod glance;
 mod read;
 
 pub(super) use build::NumbersBuilder;
+pub use glance::Glance;
 pub(super) use read::{Call, Numbers};
 
 use crate::exchange::{Facts, MessageFacts, State, Timing};
@@ -90,6 +92,16 @@ enum Column {
     ServerLeast,
     ClientLeast,
     EvidenceFirst,
+}
+
+impl Column {
+    /// The flags of the shapes whose rows have a value in it; 0 where that is not asked of shapes.
+    const fn flag(self) -> u64 {
+        match of_what(self as usize) {
+            Counted::RowsWith(flag) => flag,
+            Counted::Table(_) => 0,
+        }
+    }
 }
 
 /// How many columns tell what was not seen.

@@ -49,27 +49,21 @@ const TABLE_COLUMNS: usize = Column::RequestHeader as usize;
 impl Numbers {
     /// Reads what [`NumbersBuilder::finish`] wrote.
     pub(in crate::segment) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut cursor = Cursor::new(bytes);
-        let mut counts = [0; TABLES];
-        for count in &mut counts {
-            *count = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
-        }
-        check_counts(counts)?;
-        let mut encoded = [None; COLUMNS];
-        while !cursor.rest().is_empty() {
-            let id = cursor.u8()?;
-            let bytes = cursor.bytes()?;
-            if let Some(place) = encoded.get_mut(usize::from(id)) {
-                *place = Some(bytes);
-            }
-        }
-        let mut reader = Reader { counts, encoded };
+        let mut reader = Reader::new(bytes)?;
         let mut numbers = Self::default();
         numbers.read_tables(&mut reader)?;
         numbers.read_rows(&mut reader)?;
         numbers.measured = numbers.read_measured(&reader)?;
         numbers.resolve_starts(&reader)?;
         Ok(numbers)
+    }
+
+    /// The shapes and nothing else.
+    pub(super) fn only_shapes(reader: &Reader<'_>) -> Result<Vec<Shape>, Malformed> {
+        let mut numbers = Self::default();
+        numbers.read_interim(reader)?;
+        numbers.read_shapes(reader)?;
+        Ok(numbers.shapes)
     }
 
     fn read_tables(&mut self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
@@ -90,6 +84,10 @@ impl Numbers {
             })
             .collect();
         self.read_interim(reader)?;
+        self.read_shapes(reader)
+    }
+
+    fn read_shapes(&mut self, reader: &Reader<'_>) -> Result<(), Malformed> {
         let flags = reader.table(Column::ShapeFlags)?;
         let statuses = reader.table(Column::ShapeStatus)?;
         let anomalies = reader.table(Column::ShapeAnomalies)?;
@@ -106,7 +104,7 @@ impl Numbers {
         Ok(())
     }
 
-    fn read_interim(&mut self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+    fn read_interim(&mut self, reader: &Reader<'_>) -> Result<(), Malformed> {
         let lengths = reader.table(Column::InterimLength)?;
         let statuses = reader.table(Column::InterimStatus)?;
         let mut statuses = statuses.into_iter();
@@ -375,19 +373,45 @@ impl Numbers {
 }
 
 /// The columns of one block on their way to numbers.
-struct Reader<'a> {
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
     counts: [usize; TABLES],
     encoded: [Option<&'a [u8]>; COLUMNS],
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Finds the columns; none is unpacked.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(bytes);
+        let mut counts = [0; TABLES];
+        for count in &mut counts {
+            *count = usize::try_from(cursor.varint()?).unwrap_or(usize::MAX);
+        }
+        check_counts(counts)?;
+        let mut encoded = [None; COLUMNS];
+        while !cursor.rest().is_empty() {
+            let id = cursor.u8()?;
+            let bytes = cursor.bytes()?;
+            if let Some(place) = encoded.get_mut(usize::from(id)) {
+                *place = Some(bytes);
+            }
+        }
+        Ok(Self { counts, encoded })
+    }
+
+    /// How many rows the block has.
+    pub(super) fn rows(&self) -> usize {
+        let [rows, ..] = self.counts;
+        rows
+    }
+
     /// A column with a value for each of a table.
-    fn table(&self, column: Column) -> Result<Vec<u64>, Malformed> {
+    pub(super) fn table(&self, column: Column) -> Result<Vec<u64>, Malformed> {
         let Counted::Table(table) = of_what(column as usize) else { return Ok(Vec::new()) };
         self.column(column as usize, self.counts.get(table as usize).copied().unwrap_or(0))
     }
 
-    fn column(&self, id: usize, len: usize) -> Result<Vec<u64>, Malformed> {
+    pub(super) fn column(&self, id: usize, len: usize) -> Result<Vec<u64>, Malformed> {
         match self.encoded.get(id).copied().flatten() {
             None => Ok(vec![0; len]),
             Some(bytes) => {
@@ -426,6 +450,6 @@ fn unrecent(value: u64, len: &mut usize) -> Result<usize, Malformed> {
         .ok_or_else(|| format!("one of {len} positions expected, {value} back found"))
 }
 
-fn sum(before: u64, difference: u64) -> u64 {
+pub(super) fn sum(before: u64, difference: u64) -> u64 {
     before.wrapping_add(unzigzag(difference).cast_unsigned())
 }
