@@ -31,7 +31,8 @@ struct Flow {
 /// The flows of one shard.
 #[derive(Debug)]
 struct Shard {
-    table: FlowTable<Flow>,
+    /// Boxed, so that opening and closing move a pointer.
+    table: FlowTable<Box<Flow>>,
     /// Closed flows in the order of their closing, with their time of opening.
     lingering: VecDeque<(Timestamp, FlowKey, Timestamp)>,
     /// Flows that wait for missing bytes.
@@ -152,14 +153,14 @@ struct Hand<'h, 'e> {
 }
 
 impl Flow {
-    fn new(connection: Connection) -> Self {
-        Self {
+    fn new(connection: Connection) -> Box<Self> {
+        Box::new(Self {
             connection,
             conversation: Conversation::default(),
             is_over: false,
             is_listed: false,
             head_bytes: 0,
-        }
+        })
     }
 
     /// Lets the connection work with the conversation listening.
@@ -385,7 +386,7 @@ impl Shard {
     /// Ends a flow that was taken out of the table.
     fn end_flow(
         &mut self,
-        (key, mut flow): (&FlowKey, Flow),
+        (key, mut flow): (&FlowKey, Box<Flow>),
         cause: Farewell,
         at: Timestamp,
         hand: &mut Hand<'_, '_>,

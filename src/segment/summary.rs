@@ -15,6 +15,8 @@
 //! Each metric has its own times, so that an answer about one reads no others.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
@@ -357,8 +359,8 @@ impl<'a> Listed<'a> {
 pub struct Summary {
     groups: HashTable<(GroupKey, GroupStats)>,
     hasher: RandomState,
-    /// The last key of `groups` where they are full.
-    last: Option<GroupKey>,
+    /// The keys of `groups` with the last one on top, once they were full.
+    by_key: BinaryHeap<GroupKey>,
     other: Option<Box<GroupStats>>,
 }
 
@@ -431,21 +433,21 @@ impl Summary {
     /// The stats in which an exchange of that key counts.
     fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
         if self.groups.len() >= GROUPS_MAX && !self.has(key) {
-            let last = self
-                .last
-                .take()
-                .or_else(|| self.groups.iter().map(|(held, _)| held).max().cloned());
-            if let Some(last) = last {
+            if self.by_key.is_empty() {
+                self.by_key = self.groups.iter().map(|(held, _)| held.clone()).collect();
+            }
+            if let Some(last) = self.by_key.peek_mut() {
                 if key > last.as_ref() {
-                    self.last = Some(last);
                     return self.other.get_or_insert_default();
                 }
+                let last = PeekMut::pop(last);
                 let hash = self.hasher.hash_one(last.as_ref());
                 if let Ok(found) = self.groups.find_entry(hash, |(held, _)| *held == last) {
                     let ((_, evicted), _) = found.remove();
                     self.other.get_or_insert_default().merge(&evicted);
                 }
             }
+            self.by_key.push(GroupKey::from(&key));
         }
         let hash = self.hasher.hash_one(key);
         let same = |(held, _): &(GroupKey, GroupStats)| held.as_ref() == key;
