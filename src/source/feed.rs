@@ -99,6 +99,25 @@ enum Bytes {
     Streamed { reader: Reader, buffer: Vec<u8>, filled: usize },
 }
 
+/// The window for as long as nothing is read.
+#[derive(Clone, Copy)]
+pub(super) struct AtHand<'a> {
+    pub(super) bytes: &'a [u8],
+    /// How many of the bytes may be passed before [`Feed::keep_up`] is to be called.
+    pub(super) due: usize,
+    is_mapped: bool,
+}
+
+impl AtHand<'_> {
+    /// Hints that what follows the `len` bytes at `position` will be read soon.
+    #[inline]
+    pub(super) fn prefetch(&self, position: usize, len: usize) {
+        if self.is_mapped {
+            prefetch(self.bytes, position, len);
+        }
+    }
+}
+
 /// The window: everything from the position on that is at hand.
 pub(super) struct Feed {
     bytes: Bytes,
@@ -151,6 +170,22 @@ impl Feed {
         }
         self.position += len;
         from
+    }
+
+    /// What is at hand from the position on, and how much of it before the map must move.
+    #[inline]
+    pub(super) fn at_hand(&self) -> AtHand<'_> {
+        AtHand {
+            bytes: self.window(),
+            due: self.due.saturating_sub(self.position),
+            is_mapped: matches!(self.bytes, Bytes::Mapped(_)),
+        }
+    }
+
+    /// Moves on over `len` bytes of what was at hand.
+    #[inline]
+    pub(super) const fn pass(&mut self, len: usize) {
+        self.position += len;
     }
 
     /// Keeps the map moving with the walk; to be called before each step.

@@ -225,6 +225,29 @@ impl CaptureFile {
         Frame { at: place.at, bytes, wire_len: place.wire_len, link: place.link }
     }
 
+    /// Lends the frames of a classic pcap file that stand whole in what is at hand, at most
+    /// `most`; gives how many. What stops it is told by the next [`Self::next_place`].
+    #[inline]
+    pub(super) fn run(&mut self, most: usize, take: &mut impl FnMut(&Frame<'_>)) -> usize {
+        let Walk::Pcap(pcap) = &self.walk else { return 0 };
+        let window = self.feed.at_hand();
+        let (mut position, mut count) = (0, 0);
+        while count < most
+            && let Some(rest) = window.bytes.get(position..).filter(|_| position < window.due)
+            && let Step::Frame(record) = pcap.step(rest)
+        {
+            window.prefetch(position, record.taken);
+            let bytes = rest.get(record.start..record.taken).unwrap_or_default();
+            let Record { at, wire_len, link, .. } = record;
+            take(&Frame { at, bytes, wire_len, link });
+            position += record.taken;
+            count += 1;
+        }
+        self.feed.pass(position);
+        self.units += count as u64;
+        count
+    }
+
     /// Everything that is not a frame: more to read, something to pass over, the end.
     #[cold]
     fn between_frames(&mut self, step: Step) -> Result<(), SourceError> {

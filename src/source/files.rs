@@ -95,12 +95,17 @@ impl Source for CaptureFiles {
     /// Never an error: [`CaptureFiles::take_errors`] has them.
     #[inline]
     fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
-        for _ in 0..READ_FRAMES {
+        let mut left = READ_FRAMES;
+        while left > 0 {
+            if let Some(current) = &mut self.current {
+                left -= current.run(left, take);
+            }
             let place = self.next_place();
             match place.as_ref().and_then(|place| Some(self.current.as_ref()?.frame(place))) {
                 Some(frame) => take(&frame),
                 None => return Ok(Reading::End),
             }
+            left = left.saturating_sub(1);
         }
         Ok(Reading::More)
     }
