@@ -1,5 +1,5 @@
-//! How far the bytes of one class reach: names, values and targets are found sixteen bytes at a
-//! time where the processor can compare so many.
+//! How far the bytes of one class reach: names, values and targets are looked at thirty-two bytes
+//! at a time, with whatever the processor has for that.
 
 /// Whether a byte may be in the name of a field or method as nearly all are: a letter, a digit,
 /// `-` or `_`. The other bytes of a token (RFC 9110 section 5.6.2) are left to who reads the odd.
@@ -17,144 +17,196 @@ const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic()
 }
 
-/// How many of the first bytes may be in a common name.
+/// What is looked at at once.
+pub(super) type Chunk = [u8; 32];
+
+/// Tells of a chunk which bytes are not of a class, a bit each, the lowest for the first.
+pub(super) trait Look {
+    fn names(chunk: &Chunk) -> u32;
+    fn values(chunk: &Chunk) -> u32;
+    fn targets(chunk: &Chunk) -> u32;
+}
+
+/// What is done with the best look that the processor has; `#[inline(always)]`, so that it is
+/// compiled for that.
+pub(super) trait Looking {
+    type Found;
+    fn look<L: Look>(self) -> Self::Found;
+}
+
+/// Looks with the best that the processor has.
 #[inline]
-pub(super) fn name_len(bytes: &[u8]) -> usize {
-    run(bytes, wide::name_ends, is_name_byte)
+pub(super) fn look<T: Looking>(looking: T) -> T::Found {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        return wide::look(looking);
+    }
+    looking.look::<Narrow>()
+}
+
+/// How many of the first bytes may be in a common name.
+#[inline(always)]
+pub(super) fn name_len<L: Look>(bytes: &[u8]) -> usize {
+    run(bytes, L::names)
 }
 
 /// How many of the first bytes may be in a value.
-#[inline]
-pub(super) fn value_len(bytes: &[u8]) -> usize {
-    run(bytes, wide::value_ends, is_value_byte)
+#[inline(always)]
+pub(super) fn value_len<L: Look>(bytes: &[u8]) -> usize {
+    run(bytes, L::values)
 }
 
 /// How many of the first bytes may be in a target.
-#[inline]
-pub(super) fn target_len(bytes: &[u8]) -> usize {
-    run(bytes, wide::target_ends, is_target_byte)
+#[inline(always)]
+pub(super) fn target_len<L: Look>(bytes: &[u8]) -> usize {
+    run(bytes, L::targets)
 }
 
-/// Where runs of names and of values end in a chunk, a bit for each byte that is not of the class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) names: u32,
-    pub(super) values: u32,
-}
-
-/// Looks at so many bytes for both at once: most fields are in one look.
-pub(super) const CHUNK_BYTES: usize = 32;
-
-/// Where names and values end in a chunk.
-#[inline]
-pub(super) fn ends(chunk: &[u8; CHUNK_BYTES]) -> Ends {
-    let ([low, high], []) = chunk.as_chunks() else { return Ends { names: 1, values: 1 } };
-    Ends {
-        names: wide::name_ends(low) | wide::name_ends(high) << 16,
-        values: wide::value_ends(low) | wide::value_ends(high) << 16,
+/// Fewer bytes than a chunk has, and behind them zeros, which are in no class.
+#[inline(always)]
+pub(super) fn padded(bytes: &[u8]) -> Chunk {
+    let mut chunk = [0; 32];
+    if let Some(place) = chunk.get_mut(..bytes.len()) {
+        place.copy_from_slice(bytes);
     }
+    chunk
 }
 
-/// How many of the first bytes are of a class: `ends` tells of sixteen bytes which are not, a bit
-/// each, `has` of one byte whether it is.
-#[inline]
-fn run(bytes: &[u8], ends: impl Fn(&[u8; 16]) -> u32, has: impl Fn(u8) -> bool) -> usize {
+#[inline(always)]
+fn run(bytes: &[u8], ends: impl Fn(&Chunk) -> u32) -> usize {
     let mut at = 0;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk() {
         let found = ends(chunk);
         if found != 0 {
             return at + found.trailing_zeros() as usize;
         }
         at += chunk.len();
+        rest = after;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| !has(byte)).unwrap_or(rest.len())
+    at + ends(&padded(rest)).trailing_zeros() as usize
+}
+
+/// The look that every processor has.
+pub(super) struct Narrow;
+
+/// A bit for each byte for which `has` does not hold.
+#[inline(always)]
+fn ends(chunk: &Chunk, has: impl Fn(u8) -> bool) -> u32 {
+    let bytes = chunk.iter().enumerate();
+    bytes.fold(0, |bits, (at, &byte)| bits | u32::from(!has(byte)) << at)
+}
+
+impl Look for Narrow {
+    #[inline(always)]
+    fn names(chunk: &Chunk) -> u32 {
+        ends(chunk, is_name_byte)
+    }
+
+    #[inline(always)]
+    fn values(chunk: &Chunk) -> u32 {
+        ends(chunk, is_value_byte)
+    }
+
+    #[inline(always)]
+    fn targets(chunk: &Chunk) -> u32 {
+        ends(chunk, is_target_byte)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "the intrinsics are marked so; SSE2 is part of every x86-64")]
+#[expect(unsafe_code, reason = "instructions that not every processor has are marked so")]
 mod wide {
     use std::arch::x86_64::{
-        __m128i, _mm_andnot_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_min_epu8,
-        _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_sub_epi8,
+        __m256i, _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
+        _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_sub_epi8,
     };
 
-    /// A bit for each byte that is not in the class of names.
+    use super::{Chunk, Look, Looking};
+
+    /// The look of processors with AVX2; made by [`look`] alone.
+    struct Wide;
+
+    /// Looks with AVX2, which the caller has found to be there.
     #[inline]
-    pub(super) fn name_ends(chunk: &[u8; 16]) -> u32 {
-        // SAFETY: the load reads the sixteen bytes of the array, and SSE2 is always there.
-        unsafe {
-            let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
-            let lower = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
-            let letter = is_below(_mm_sub_epi8(lower, _mm_set1_epi8(0x61)), 25);
-            let digit = is_below(_mm_sub_epi8(bytes, _mm_set1_epi8(0x30)), 9);
-            let dash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x2d));
-            let underscore = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x5f));
-            let is_in = _mm_or_si128(_mm_or_si128(letter, digit), _mm_or_si128(dash, underscore));
-            bits(is_in) ^ 0xffff
+    pub(super) fn look<T: Looking>(looking: T) -> T::Found {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2<T: Looking>(looking: T) -> T::Found {
+            looking.look::<Wide>()
+        }
+        // SAFETY: the one caller asked the processor for AVX2 just before.
+        unsafe { with_avx2(looking) }
+    }
+
+    impl Look for Wide {
+        #[inline(always)]
+        fn names(chunk: &Chunk) -> u32 {
+            // SAFETY: only `look` uses this type, where AVX2 is there.
+            unsafe { names(chunk) }
+        }
+
+        #[inline(always)]
+        fn values(chunk: &Chunk) -> u32 {
+            // SAFETY: as above.
+            unsafe { values(chunk) }
+        }
+
+        #[inline(always)]
+        fn targets(chunk: &Chunk) -> u32 {
+            // SAFETY: as above.
+            unsafe { targets(chunk) }
         }
     }
 
-    /// A bit for each byte that is not in the class of values.
     #[inline]
-    pub(super) fn value_ends(chunk: &[u8; 16]) -> u32 {
-        // SAFETY: as above.
-        unsafe {
-            let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
-            let tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x09));
-            let delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
-            bits(_mm_or_si128(_mm_andnot_si128(tab, is_below(bytes, 0x1f)), delete))
-        }
+    #[target_feature(enable = "avx2")]
+    fn load(chunk: &Chunk) -> __m256i {
+        // SAFETY: the load reads the thirty-two bytes of the array, wherever it lies.
+        unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
     }
 
-    /// A bit for each byte that is not in the class of targets.
     #[inline]
-    pub(super) fn target_ends(chunk: &[u8; 16]) -> u32 {
-        // SAFETY: as above.
-        unsafe {
-            let bytes = _mm_loadu_si128(chunk.as_ptr().cast());
-            // Bytes above 127 are negative numbers here.
-            let low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x21));
-            bits(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f))))
-        }
+    #[target_feature(enable = "avx2")]
+    fn names(chunk: &Chunk) -> u32 {
+        let bytes = load(chunk);
+        let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+        let letter = is_at_most(_mm256_sub_epi8(lower, _mm256_set1_epi8(0x61)), 25);
+        let digit = is_at_most(_mm256_sub_epi8(bytes, _mm256_set1_epi8(0x30)), 9);
+        let dash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x2d));
+        let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x5f));
+        let word = _mm256_or_si256(letter, digit);
+        !bits(_mm256_or_si256(word, _mm256_or_si256(dash, underscore)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn values(chunk: &Chunk) -> u32 {
+        let bytes = load(chunk);
+        let tab = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x09));
+        let delete = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x7f));
+        bits(_mm256_or_si256(_mm256_andnot_si256(tab, is_at_most(bytes, 0x1f)), delete))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn targets(chunk: &Chunk) -> u32 {
+        let bytes = load(chunk);
+        // Bytes above 127 are negative numbers here.
+        let low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), bytes);
+        bits(_mm256_or_si256(low, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x7f))))
     }
 
     /// Which bytes are at most `most`.
     #[inline]
-    unsafe fn is_below(bytes: __m128i, most: i8) -> __m128i {
-        // SAFETY: arithmetic on registers.
-        unsafe { _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(most)), bytes) }
+    #[target_feature(enable = "avx2")]
+    fn is_at_most(bytes: __m256i, most: i8) -> __m256i {
+        _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(most)), bytes)
     }
 
     #[inline]
-    unsafe fn bits(bytes: __m128i) -> u32 {
-        // SAFETY: arithmetic on registers.
-        unsafe { _mm_movemask_epi8(bytes) }.cast_unsigned()
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-mod wide {
-    /// A bit for each byte for which `has` does not hold.
-    #[inline]
-    fn ends(chunk: &[u8; 16], has: impl Fn(u8) -> bool) -> u32 {
-        let bits = chunk.iter().enumerate();
-        bits.fold(0, |bits, (at, &byte)| bits | u32::from(!has(byte)) << at)
-    }
-
-    #[inline]
-    pub(super) fn name_ends(chunk: &[u8; 16]) -> u32 {
-        ends(chunk, super::is_name_byte)
-    }
-
-    #[inline]
-    pub(super) fn value_ends(chunk: &[u8; 16]) -> u32 {
-        ends(chunk, super::is_value_byte)
-    }
-
-    #[inline]
-    pub(super) fn target_ends(chunk: &[u8; 16]) -> u32 {
-        ends(chunk, super::is_target_byte)
+    #[target_feature(enable = "avx2")]
+    fn bits(bytes: __m256i) -> u32 {
+        _mm256_movemask_epi8(bytes).cast_unsigned()
     }
 }
 
@@ -162,35 +214,29 @@ mod wide {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_byte_at_every_place_is_classed_as_it_is_alone() {
-        type Class = (fn(&[u8]) -> usize, fn(u8) -> bool);
-        let classes: [Class; 3] =
-            [(name_len, is_name_byte), (value_len, is_value_byte), (target_len, is_target_byte)];
-        for (len, has) in classes {
-            for byte in 0..=u8::MAX {
-                for at in 0..40 {
-                    let mut bytes = [b'a'; 40];
-                    bytes[at] = byte;
-                    let expected = if has(byte) { 40 } else { at };
-                    assert_eq!(len(&bytes), expected, "{byte:#04x} at {at}");
-                }
-            }
-            assert_eq!(len(b""), 0);
+    /// Looks at some bytes for each of the classes.
+    struct Lens<'b>(&'b [u8]);
+
+    impl Looking for Lens<'_> {
+        type Found = [usize; 3];
+
+        fn look<L: Look>(self) -> [usize; 3] {
+            [name_len::<L>(self.0), value_len::<L>(self.0), target_len::<L>(self.0)]
         }
     }
 
     #[test]
-    fn both_ends_are_told_of_a_chunk() {
+    fn every_byte_at_every_place_is_classed_as_it_is_alone() {
+        let classes = [is_name_byte, is_value_byte, is_target_byte];
         for byte in 0..=u8::MAX {
-            for at in 0..CHUNK_BYTES {
-                let mut chunk = [b'a'; CHUNK_BYTES];
-                chunk[at] = byte;
-                let bit = |has: bool| if has { 0 } else { 1 << at };
-                let expected =
-                    Ends { names: bit(is_name_byte(byte)), values: bit(is_value_byte(byte)) };
-                assert_eq!(ends(&chunk), expected, "{byte:#04x} at {at}");
+            for at in 0..70 {
+                let mut bytes = [b'a'; 70];
+                bytes[at] = byte;
+                let expected = classes.map(|has| if has(byte) { 70 } else { at });
+                assert_eq!(look(Lens(&bytes)), expected, "{byte:#04x} at {at}");
+                assert_eq!(Lens(&bytes).look::<Narrow>(), expected, "{byte:#04x} at {at}");
             }
         }
+        assert_eq!(look(Lens(b"")), [0; 3]);
     }
 }

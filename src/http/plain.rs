@@ -2,7 +2,7 @@
 //! bytes, no folds (RFC 9112 sections 3 to 5). Whatever is not so is left to the other readings.
 
 use crate::anomaly::Anomalies;
-use crate::http::class;
+use crate::http::class::{self, Look, Looking};
 use crate::http::event::{Side, Start};
 use crate::http::head::{FAST_FIELDS, Reading};
 use crate::http::length::{Fold, LengthFields};
@@ -12,9 +12,29 @@ use crate::limits::METHOD_TOKEN_BYTES_MAX;
 /// it gives is what the regular reading gives.
 #[inline]
 pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
+    class::look(Plain { side, bytes })
+}
+
+/// A head to be read.
+struct Plain<'h> {
+    side: Side,
+    bytes: &'h [u8],
+}
+
+impl<'h> Looking for Plain<'h> {
+    type Found = Option<Reading<'h>>;
+
+    #[inline(always)]
+    fn look<L: Look>(self) -> Option<Reading<'h>> {
+        read_with::<L>(self.side, self.bytes)
+    }
+}
+
+#[inline(always)]
+fn read_with<L: Look>(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
     let (start, minor_version, mut rest) = match side {
-        Side::Request => request_line(bytes)?,
-        Side::Response => status_line(bytes)?,
+        Side::Request => request_line::<L>(bytes)?,
+        Side::Response => status_line::<L>(bytes)?,
     };
     let mut host = None;
     let mut lengths = LengthFields::default();
@@ -26,7 +46,7 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
             let bytes = bytes.split_at(bytes.len() - after.len()).0;
             return Some(Reading { bytes, start, host, lengths, anomalies: Anomalies::NONE });
         }
-        let (name, value, next) = field(rest)?;
+        let (name, value, next) = field::<L>(rest)?;
         match name.len() {
             4 if host.is_none() && name.eq_ignore_ascii_case(b"host") => {
                 host = Some(value.trim_ascii());
@@ -45,24 +65,28 @@ pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
 }
 
 /// The name and the value of the field at the start of `bytes`, and what follows its line.
-#[inline]
-fn field(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let ends = match bytes.first_chunk() {
-        Some(chunk) => class::ends(chunk),
-        None => class::ends(&padded(bytes)),
+#[inline(always)]
+fn field<L: Look>(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let padded;
+    let chunk = match bytes.first_chunk() {
+        Some(chunk) => chunk,
+        None => {
+            padded = class::padded(bytes);
+            &padded
+        }
     };
     // A name that fills the chunk goes on behind it; the value behind a colon is looked for in
     // the same chunk first.
-    let name_len = ends.names.trailing_zeros();
-    let value_ends = ends.values.checked_shr(name_len + 1).unwrap_or(0);
+    let name_len = L::names(chunk).trailing_zeros();
+    let value_ends = L::values(chunk).checked_shr(name_len + 1).unwrap_or(0);
     let (name, rest) = match name_len {
         0 => return None,
-        32 => bytes.split_at(class::name_len(bytes)),
+        32 => bytes.split_at(class::name_len::<L>(bytes)),
         len => bytes.split_at_checked(len as usize)?,
     };
     let [b':', rest @ ..] = rest else { return None };
     let value_len = match value_ends {
-        0 => class::value_len(rest),
+        0 => class::value_len::<L>(rest),
         ends => ends.trailing_zeros() as usize,
     };
     let (value, rest) = rest.split_at_checked(value_len)?;
@@ -70,24 +94,14 @@ fn field(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((name, value, next))
 }
 
-/// Fewer bytes than a chunk has, and behind them zeros, which are in no class.
-#[inline]
-fn padded(bytes: &[u8]) -> [u8; class::CHUNK_BYTES] {
-    let mut chunk = [0; class::CHUNK_BYTES];
-    if let Some(place) = chunk.get_mut(..bytes.len()) {
-        place.copy_from_slice(bytes);
-    }
-    chunk
-}
-
 /// The start, the minor version's digit, and what follows the line.
 type StartLine<'h> = (Start<'h>, u8, &'h [u8]);
 
-#[inline]
-fn request_line(bytes: &[u8]) -> Option<StartLine<'_>> {
-    let (method, rest) = bytes.split_at(class::name_len(bytes));
+#[inline(always)]
+fn request_line<L: Look>(bytes: &[u8]) -> Option<StartLine<'_>> {
+    let (method, rest) = bytes.split_at(class::name_len::<L>(bytes));
     let [b' ', rest @ ..] = rest else { return None };
-    let (target, rest) = rest.split_at(class::target_len(rest));
+    let (target, rest) = rest.split_at(class::target_len::<L>(rest));
     let [
         b' ',
         b'H',
@@ -110,8 +124,8 @@ fn request_line(bytes: &[u8]) -> Option<StartLine<'_>> {
     (is_plain && method.len() <= METHOD_TOKEN_BYTES_MAX).then_some((start, *minor, rest))
 }
 
-#[inline]
-fn status_line(bytes: &[u8]) -> Option<StartLine<'_>> {
+#[inline(always)]
+fn status_line<L: Look>(bytes: &[u8]) -> Option<StartLine<'_>> {
     let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', rest @ ..] = bytes
     else {
         return None;
@@ -122,7 +136,7 @@ fn status_line(bytes: &[u8]) -> Option<StartLine<'_>> {
     let digits = [hundreds, tens, ones].map(|digit| u16::from(digit - b'0'));
     let status = digits.into_iter().fold(0, |number, digit| number * 10 + digit);
     let rest = match rest {
-        [b' ', rest @ ..] => rest.split_at(class::value_len(rest)).1,
+        [b' ', rest @ ..] => rest.split_at(class::value_len::<L>(rest)).1,
         rest => rest,
     };
     let [b'\r', b'\n', rest @ ..] = rest else { return None };
