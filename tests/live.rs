@@ -161,32 +161,52 @@ fn check_all_seen(seen: &Seen, requests: usize, length: usize) {
     assert_eq!(seen.ledger.bytes.gap, 0);
 }
 
-fn median(mut values: Vec<u64>) -> u64 {
+/// How far `wait` may be from what the server says it took, in nanoseconds, at p50 and at p99.
+const WAIT_BOUND_NS: u64 = 1_000_000;
+
+/// The p50 and the p99 of some times.
+fn quantiles(mut values: Vec<u64>) -> [u64; 2] {
     values.sort_unstable();
-    values[values.len() / 2]
+    [50, 99].map(|percent| values[values.len() * percent / 100])
 }
 
-/// The waits of the exchanges against what the server says it took.
-fn check_waits(seen: &Seen, took: &Receiver<Duration>) {
+/// How far the waits of the exchanges are from what the server says it took, at p50 and at p99.
+fn wait_errors(seen: &Seen, took: &Receiver<Duration>) -> [u64; 2] {
     let waits = seen.exchanges.iter().map(|exchange| exchange.facts.timing.wait_ns);
-    let wait = median(waits.map(|wait| wait.expect("complete")).collect());
+    let waits = quantiles(waits.map(|wait| wait.expect("complete")).collect());
     let took = took.try_iter().map(|took| u64::try_from(took.as_nanos()).expect("short"));
-    let took = median(took.collect());
-    assert!(wait.abs_diff(took) < 1_000_000, "wait is {wait} ns, the server took {took} ns");
+    let took = quantiles(took.collect());
+    [waits[0].abs_diff(took[0]), waits[1].abs_diff(took[1])]
+}
+
+/// Tries until the waits agree with the server. Its clock stops when it has written, and begins
+/// when it has read: where the processor was taken from it in between, its own time is off, so
+/// that a busy machine is given some more chances.
+fn check_waits(attempt: impl Fn() -> [u64; 2]) {
+    let mut errors = Vec::new();
+    for _ in 0..10 {
+        errors.push(attempt());
+        if errors.last().is_some_and(|last| last.iter().all(|&error| error < WAIT_BOUND_NS)) {
+            return;
+        }
+    }
+    panic!("wait is off by so many ns at p50 and p99: {errors:?}");
 }
 
 #[test]
 fn every_request_over_loopback_is_seen_and_its_wait_is_the_servers_delay() {
     for (selection, workers) in [(our_ports(), 1), (Selection::Expression("tcp".into()), 2)] {
         in_namespace(move || {
-            let capture = Capture::begin(&["lo"], settings(selection), workers);
             let server = Server::start(Ipv4Addr::LOCALHOST.into(), Duration::from_millis(5), 1000);
-            ask_in_parallel(server.address, 4, 25);
-            let seen = capture.end();
-            check_all_seen(&seen, 100, 1000);
-            check_waits(&seen, &server.took);
-            // Each frame once, though the kernel shows a packet socket both of its ends.
-            assert_eq!(seen.ledger.bytes.duplicate, 0);
+            check_waits(|| {
+                let capture = Capture::begin(&["lo"], settings(selection.clone()), workers);
+                ask_in_parallel(server.address, 4, 50);
+                let seen = capture.end();
+                check_all_seen(&seen, 200, 1000);
+                // Each frame once, though the kernel shows a packet socket both of its ends.
+                assert_eq!(seen.ledger.bytes.duplicate, 0);
+                wait_errors(&seen, &server.took)
+            });
         });
     }
 }
@@ -223,13 +243,15 @@ const NEAR: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 7, 0, 1));
 #[test]
 fn large_responses_over_a_cable_are_seen_whole_in_frames_beyond_the_mtu() {
     with_cable(|neighbour| {
-        let capture = Capture::begin(&["near"], settings(our_ports()), 1);
         let server = Server::start(NEAR, Duration::from_millis(2), 300_000);
         let address = server.address;
-        neighbour.run(move || ask_in_parallel(address, 4, 10));
-        let seen = capture.end();
-        check_all_seen(&seen, 40, 300_000);
-        check_waits(&seen, &server.took);
+        check_waits(|| {
+            let capture = Capture::begin(&["near"], settings(our_ports()), 1);
+            neighbour.run(move || ask_in_parallel(address, 4, 25));
+            let seen = capture.end();
+            check_all_seen(&seen, 100, 300_000);
+            wait_errors(&seen, &server.took)
+        });
     });
 }
 
@@ -339,15 +361,17 @@ fn trap_13_frames_seen_twice_on_any_are_paired_once() {
         ip("link set near master bridge");
         ip("addr add 10.7.0.1/24 dev bridge");
         ip("link set bridge up");
-        let capture = Capture::begin(&["any"], settings(our_ports()), 2);
         let server = Server::start(NEAR, Duration::from_millis(1), 5000);
         let address = server.address;
-        neighbour.run(move || ask_in_parallel(address, 3, 20));
-        let seen = capture.end();
-        check_all_seen(&seen, 60, 5000);
-        check_waits(&seen, &server.took);
-        // The cable's end and the bridge show every byte, and the second copy is known as such.
-        assert_eq!(seen.ledger.bytes.duplicate, seen.ledger.bytes.delivered);
+        check_waits(|| {
+            let capture = Capture::begin(&["any"], settings(our_ports()), 2);
+            neighbour.run(move || ask_in_parallel(address, 3, 40));
+            let seen = capture.end();
+            check_all_seen(&seen, 120, 5000);
+            // The cable's end and the bridge show every byte, and the second copy is known as such.
+            assert_eq!(seen.ledger.bytes.duplicate, seen.ledger.bytes.delivered);
+            wait_errors(&seen, &server.took)
+        });
     });
 }
 
