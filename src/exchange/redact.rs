@@ -1,6 +1,6 @@
 //! Secrets taken out of heads and bodies before anything is stored or printed.
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 /// What stands for a secret.
 pub const REDACTED: &[u8] = b"[redacted]";
@@ -205,6 +205,9 @@ fn write_parameter(parameter: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Longest name of a secret, in bytes.
+const SECRET_NAME_BYTES_MAX: usize = 20;
+
 /// Whether a query parameter, form field or JSON key of this name holds a secret.
 fn is_secret_name(name: &[u8]) -> bool {
     // By length first: most names end here, and each is asked of every request.
@@ -255,31 +258,46 @@ fn redact_form(body: &mut Vec<u8>) {
     *body = out;
 }
 
-/// Walks the strings of a JSON text; one that is followed by a colon is a key.
+/// Looks at what stands before each colon: in JSON a quoted name that is a key, or the text of a
+/// string, which is none. (A quote inside of a string has a backslash before it, so that no part of
+/// a string can be taken for a key.)
 fn redact_json(body: &mut Vec<u8>) {
     let mut out = Vec::new();
     let mut copied = 0;
-    let mut at = 0;
-    let mut secret_key = false;
-    while let Some(open) = body.get(at..).and_then(|rest| memchr(b'"', rest)).map(|n| at + n) {
-        let close = string_end(body, open + 1);
-        let text = body.get(open + 1..close).unwrap_or_default();
-        let after = body.get(close + 1..).unwrap_or_default().trim_ascii_start();
-        if after.first() == Some(&b':') {
-            let value = after.get(1..).unwrap_or_default().trim_ascii_start();
-            secret_key = is_secret_name(text) && value.first() == Some(&b'"');
-        } else if secret_key {
-            out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
-            out.extend_from_slice(REDACTED);
-            copied = close;
-            secret_key = false;
+    for colon in memchr_iter(b':', body) {
+        let before = body.get(..colon).unwrap_or_default();
+        if colon < copied || !ends_with_secret_key(before) {
+            continue;
         }
-        at = close + 1;
+        let after = body.get(colon + 1..).unwrap_or_default();
+        let [b'"', ..] = after.trim_ascii_start() else { continue };
+        let open = body.len() - after.trim_ascii_start().len();
+        out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
+        out.extend_from_slice(REDACTED);
+        copied = string_end(body, open + 1);
     }
     if copied > 0 {
         out.extend_from_slice(body.get(copied..).unwrap_or_default());
         *body = out;
     }
+}
+
+/// Whether JSON text ends with a quoted key that names a secret.
+#[inline]
+fn ends_with_secret_key(text: &[u8]) -> bool {
+    // Nearly every colon that follows a key follows its quote.
+    let [quoted @ .., b'"'] = text.trim_ascii_end() else { return false };
+    let longest = quoted.len().saturating_sub(SECRET_NAME_BYTES_MAX);
+    let Some(opening) =
+        quoted.iter().skip(longest.saturating_sub(1)).rposition(|&byte| byte == b'"')
+    else {
+        return false;
+    };
+    let opening = longest.saturating_sub(1) + opening;
+    let (before, name) = (quoted.get(..opening), quoted.get(opening + 1..));
+    // A quote behind an odd number of backslashes is part of a longer name.
+    let backslashes = before.unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\');
+    name.is_some_and(is_secret_name) && backslashes.count().is_multiple_of(2)
 }
 
 /// Where the JSON string whose text begins at `at` ends: its closing quote, or the body's end.
@@ -351,7 +369,62 @@ mod tests {
         check("<a token=\"1\">", "<a token=\"1\">");
     }
 
+    /// Walks the strings of a JSON text; one that is followed by a colon is a key.
+    fn redact_by_strings(body: &mut Vec<u8>) {
+        let mut out = Vec::new();
+        let mut copied = 0;
+        let mut at = 0;
+        let mut secret_key = false;
+        while let Some(open) = body.get(at..).and_then(|rest| memchr(b'"', rest)).map(|n| at + n) {
+            let close = string_end(body, open + 1);
+            let text = body.get(open + 1..close).unwrap_or_default();
+            let after = body.get(close + 1..).unwrap_or_default().trim_ascii_start();
+            if after.first() == Some(&b':') {
+                let value = after.get(1..).unwrap_or_default().trim_ascii_start();
+                secret_key = is_secret_name(text) && value.first() == Some(&b'"');
+            } else if secret_key {
+                out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
+                out.extend_from_slice(REDACTED);
+                copied = close;
+                secret_key = false;
+            }
+            at = close + 1;
+        }
+        if copied > 0 {
+            out.extend_from_slice(body.get(copied..).unwrap_or_default());
+            *body = out;
+        }
+    }
+
     proptest! {
+        #[test]
+        fn json_is_redacted_as_by_walking_its_strings(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    Just(r#""token":"#), Just(r#""token" : "#), Just(r#""name":"#),
+                    Just(r#""a\"token":"#), Just(r#""\"token\":x","#), Just(r#"":x","#),
+                    Just(r#""secret","#), Just(r#""12:30","#), Just("7,"), Just("{"), Just("}"),
+                    Just(r#""p\\","#), Just("[1,2]"), Just(r#""session":"a:b","#), Just("\n"),
+                ],
+                0..12,
+            ),
+        ) {
+            // Every key has a value, as in JSON.
+            let is_key = |piece: &str| piece.contains(r#"":"#) || piece.contains(r#"" :"#);
+            let mut text = String::from("{");
+            for piece in pieces {
+                if text.trim_end().ends_with(':') && is_key(piece) {
+                    text.push_str(r#""v","#);
+                }
+                text.push_str(piece);
+            }
+            text.push_str(r#""end"}"#);
+            let (mut fast, mut model) = (text.clone().into_bytes(), text.clone().into_bytes());
+            redact_json(&mut fast);
+            redact_by_strings(&mut model);
+            prop_assert_eq!(String::from_utf8(fast), String::from_utf8(model), "{}", text);
+        }
+
         #[test]
         fn a_secret_never_survives(name in "[A-Za-z-]{1,12}", secret in "[0-9]{12,20}") {
             let text = format!(
