@@ -17,7 +17,9 @@ fuzz_target!(|input: (bool, Vec<u8>)| {
     let summary = segment.summary().expect("bytes at hand cannot fail to be read");
     let mut totals = Summary::default();
     segment.add_summary(Metric::Total, &mut totals).expect("bytes at hand cannot fail to be read");
-    assert_eq!(totals.exchanges(), summary.exchanges(), "all metrics or one: the same exchanges");
+    // Of a damaged footer each answer falls back to the blocks by itself.
+    let same = totals.exchanges() == summary.exchanges();
+    assert!(same || !whole, "all metrics or one: the same exchanges");
     let filter = Filter::parse("status >= 500 or not total > 1ms").expect("an expression");
     let mut exchange = Exchange::default();
     for position in 0..segment.blocks().len() {
