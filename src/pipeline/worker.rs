@@ -12,16 +12,15 @@ use crate::limits::{
 };
 use crate::packet::{Flags, Packet};
 use crate::pipeline::reduction::Reduction;
-use crate::tcp::{Connection, Outlet, Seq, Verdict};
+use crate::tcp::{Connection, Outlet, Seq, Sink, StreamEvent, Verdict};
 use crate::time::Timestamp;
 
 /// Both directions of a connection and their state.
 #[derive(Debug)]
 struct Flow {
     connection: Connection,
-    conversation: Conversation,
-    /// Whether its exchanges were brought to their end.
-    is_over: bool,
+    /// `None` once its exchanges were brought to their end: a closed flow that lingers is small.
+    conversation: Option<Box<Conversation>>,
     /// What it adds to the head bytes of its shard.
     head_bytes: usize,
     /// Whether it stands in its shard's list of flows that wait for missing bytes.
@@ -156,14 +155,18 @@ impl Flow {
     fn new(connection: Connection) -> Box<Self> {
         Box::new(Self {
             connection,
-            conversation: Conversation::default(),
-            is_over: false,
+            conversation: Some(Box::default()),
             is_listed: false,
             head_bytes: 0,
         })
     }
 
-    /// Lets the connection work with the conversation listening.
+    /// Whether its exchanges were brought to their end.
+    const fn is_over(&self) -> bool {
+        self.conversation.is_none()
+    }
+
+    /// Lets the connection work with the conversation listening; `None` where that is over.
     #[inline]
     fn with<R>(
         &mut self,
@@ -171,12 +174,13 @@ impl Flow {
         held_bytes: &mut usize,
         hand: &mut Hand<'_, '_>,
         work: impl FnOnce(&mut Connection, &mut Outlet<'_, Ear<'_, '_>>) -> R,
-    ) -> R {
+    ) -> Option<R> {
         let Self { connection, conversation, .. } = self;
+        let conversation = conversation.as_deref_mut()?;
         let Common { policy, pool, ledger, bytes } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         let mut ear = ear(key, connection, conversation, &mut desk);
-        work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
+        Some(work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes }))
     }
 
     /// Gives the connection its next packet.
@@ -190,6 +194,20 @@ impl Flow {
     ) -> Verdict {
         self.connection.meet(side, packet);
         self.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out))
+            .unwrap_or_else(|| self.straggle(side, packet, held_bytes, hand))
+    }
+
+    /// Gives the connection a packet that comes after its end: nobody listens any more.
+    #[cold]
+    fn straggle(
+        &mut self,
+        side: Peer,
+        packet: &Packet<'_>,
+        held_bytes: &mut usize,
+        hand: &mut Hand<'_, '_>,
+    ) -> Verdict {
+        let bytes = &mut hand.common.bytes;
+        self.connection.push(side, packet, &mut Outlet { sink: &mut Deaf, bytes, held_bytes })
     }
 
     /// Hands on whatever is held of its streams.
@@ -201,7 +219,7 @@ impl Flow {
     /// Brings the count of its shard up to date with the heads that it holds.
     #[inline]
     fn weigh(&mut self, head_bytes: &mut usize) {
-        let now = self.conversation.held_bytes();
+        let now = self.conversation.as_ref().map_or(0, |it| it.held_bytes());
         if now != self.head_bytes {
             *head_bytes = head_bytes.saturating_sub(self.head_bytes) + now;
             self.head_bytes = now;
@@ -211,6 +229,7 @@ impl Flow {
     /// Gives up the heads that it holds.
     fn give_up(&mut self, key: &FlowKey, at: Timestamp, hand: &mut Hand<'_, '_>) {
         let Self { connection, conversation, .. } = self;
+        let Some(conversation) = conversation.as_deref_mut() else { return };
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         ear(key, connection, conversation, &mut desk).give_up(at);
@@ -218,14 +237,19 @@ impl Flow {
 
     /// Brings its exchanges to their end.
     fn close(&mut self, key: &FlowKey, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
-        if std::mem::replace(&mut self.is_over, true) {
-            return;
-        }
         let Self { connection, conversation, .. } = self;
+        let Some(mut conversation) = conversation.take() else { return };
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
-        ear(key, connection, conversation, &mut desk).close(cause, at);
+        ear(key, connection, &mut conversation, &mut desk).close(cause, at);
     }
+}
+
+/// Listens to a connection that has ended, of which nothing more is to be heard.
+struct Deaf;
+
+impl Sink for Deaf {
+    fn stream(&mut self, _: Peer, _: StreamEvent<'_>) {}
 }
 
 fn ear<'a, 'd>(
@@ -307,7 +331,7 @@ impl Shard {
         if let Verdict::Replaced(successor) = verdict {
             let at = flow.connection.latest();
             flow.flush(key, held_bytes, hand);
-            if !flow.is_over {
+            if !flow.is_over() {
                 flow.close(key, Farewell::Closed, at, hand);
                 hand.common.ledger.flows.closed += 1;
             }
@@ -322,7 +346,7 @@ impl Shard {
         if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
             self.waiting.push(*key);
         }
-        if verdict == Verdict::Closed && !flow.is_over {
+        if verdict == Verdict::Closed && !flow.is_over() {
             let cause =
                 if packet.flags.has(Flags::RST) { Farewell::Reset } else { Farewell::Closed };
             flow.close(key, cause, packet.at, hand);
@@ -360,7 +384,7 @@ impl Shard {
         let Some((_, flow)) = table.get_mut(id) else { return };
         flow.is_listed = false;
         let verdict = flow.with(key, held_bytes, hand, |connection, out| connection.tick(now, out));
-        if verdict == Verdict::Closed && !flow.is_over {
+        if verdict == Some(Verdict::Closed) {
             let at = flow.connection.latest();
             flow.close(key, Farewell::Closed, at, hand);
             flow.weigh(&mut self.head_bytes);
@@ -376,7 +400,7 @@ impl Shard {
         let Some((_, key, opened_at)) = self.lingering.pop_front() else { return };
         let Some(id) = self.table.find(&key) else { return };
         if let Some((_, flow)) = self.table.get_mut(id)
-            && flow.is_over
+            && flow.is_over()
             && flow.connection.opened_at() == opened_at
         {
             self.table.remove(id);
@@ -392,7 +416,7 @@ impl Shard {
         hand: &mut Hand<'_, '_>,
     ) {
         self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
-        if flow.is_over {
+        if flow.is_over() {
             return;
         }
         flow.flush(key, &mut self.held_bytes, hand);
