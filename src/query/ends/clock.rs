@@ -1,0 +1,80 @@
+//! How far two clocks are apart, from what both ends say of the same exchanges.
+//!
+//! The server's end of an exchange lies inside the client's: a request is seen by the client's
+//! host before it is by the server's, and a response after. So each exchange brackets the
+//! difference of the clocks between the difference of its starts and that of its ends, however
+//! long the network took and whatever was sent again. The true difference lies in every bracket.
+
+/// So many exchanges must agree before their difference is believed: endpoints and lengths of
+/// one or two may be equal by chance, on hosts that use the same private addresses.
+const AGREEING_MIN: usize = 3;
+
+/// Where the difference of two clocks must lie, in nanoseconds, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bracket {
+    pub(super) low: i64,
+    pub(super) high: i64,
+}
+
+impl Bracket {
+    /// Between two differences in either order, widened by `slack` nanoseconds on both sides.
+    pub(super) fn between(one: i64, other: i64, slack: i64) -> Self {
+        Self {
+            low: one.min(other).saturating_sub(slack),
+            high: one.max(other).saturating_add(slack),
+        }
+    }
+
+    pub(super) const fn holds(self, difference: i64) -> bool {
+        self.low <= difference && difference <= self.high
+    }
+}
+
+/// The difference that most brackets hold, in nanoseconds: the middle of where they meet. `None`
+/// where fewer than three, or no more than half of them, agree.
+pub(super) fn agreed(brackets: &[Bracket]) -> Option<i64> {
+    let opened = brackets.iter().map(|bracket| (bracket.low, false));
+    let closed = brackets.iter().map(|bracket| (bracket.high, true));
+    let mut edges: Vec<(i64, bool)> = opened.chain(closed).collect();
+    edges.sort_unstable();
+    let (mut depth, mut deepest, mut low) = (0_usize, 0_usize, 0_i64);
+    let mut between = None;
+    for (at, closes) in edges {
+        if closes {
+            // The first edge that closes after the deepest place opened is its other end.
+            if depth == deepest && between.is_none() {
+                between = Some((low, at));
+            }
+            depth = depth.saturating_sub(1);
+        } else {
+            depth += 1;
+            if depth > deepest {
+                (deepest, low, between) = (depth, at, None);
+            }
+        }
+    }
+    let (low, high) = between?;
+    let enough = deepest >= AGREEING_MIN && deepest * 2 > brackets.len();
+    enough.then(|| i64::midpoint(low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brackets(all: &[(i64, i64)]) -> Vec<Bracket> {
+        all.iter().map(|&(one, other)| Bracket::between(one, other, 0)).collect()
+    }
+
+    #[test]
+    fn the_difference_is_where_most_agree() {
+        let check = |all: &[(i64, i64)], expected| assert_eq!(agreed(&brackets(all)), expected);
+        check(&[(90, 120), (130, 100), (95, 110)], Some(105));
+        check(&[(90, 120), (100, 130), (95, 110), (500, 700), (-9, -3)], Some(105));
+        check(&[(5, 5), (5, 5), (5, 5)], Some(5));
+        // Two are too few, and so is half of them.
+        check(&[(90, 120), (100, 130)], None);
+        check(&[(0, 1), (0, 1), (0, 1), (5, 6), (7, 8), (9, 10)], None);
+        check(&[], None);
+    }
+}
