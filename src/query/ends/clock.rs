@@ -5,10 +5,6 @@
 //! difference of the clocks between the difference of its starts and that of its ends, however
 //! long the network took and whatever was sent again. The true difference lies in every bracket.
 
-/// So many exchanges must agree before their difference is believed: endpoints and lengths of
-/// one or two may be equal by chance, on hosts that use the same private addresses.
-const AGREEING_MIN: usize = 3;
-
 /// Where the difference of two clocks must lie, in nanoseconds, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bracket {
@@ -31,8 +27,8 @@ impl Bracket {
 }
 
 /// The difference that most brackets hold, in nanoseconds: the middle of where they meet. `None`
-/// where fewer than three, or no more than half of them, agree.
-pub(super) fn agreed(brackets: &[Bracket]) -> Option<i64> {
+/// where fewer than `least` agree, or no more than half `of` the exchanges that had a say.
+pub(super) fn agreed(brackets: &[Bracket], least: usize, of: usize) -> Option<i64> {
     let opened = brackets.iter().map(|bracket| (bracket.low, false));
     let closed = brackets.iter().map(|bracket| (bracket.high, true));
     let mut edges: Vec<(i64, bool)> = opened.chain(closed).collect();
@@ -54,7 +50,7 @@ pub(super) fn agreed(brackets: &[Bracket]) -> Option<i64> {
         }
     }
     let (low, high) = between?;
-    let enough = deepest >= AGREEING_MIN && deepest * 2 > brackets.len();
+    let enough = deepest >= least && deepest * 2 > of;
     enough.then(|| i64::midpoint(low, high))
 }
 
@@ -68,7 +64,9 @@ mod tests {
 
     #[test]
     fn the_difference_is_where_most_agree() {
-        let check = |all: &[(i64, i64)], expected| assert_eq!(agreed(&brackets(all)), expected);
+        let check = |all: &[(i64, i64)], expected| {
+            assert_eq!(agreed(&brackets(all), 3, all.len()), expected)
+        };
         check(&[(90, 120), (130, 100), (95, 110)], Some(105));
         check(&[(90, 120), (100, 130), (95, 110), (500, 700), (-9, -3)], Some(105));
         check(&[(5, 5), (5, 5), (5, 5)], Some(5));

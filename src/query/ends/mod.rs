@@ -5,9 +5,12 @@
 //!
 //! - the same client, server, method, route, host, status, and the same lengths of both heads and
 //!   both bodies;
-//! - the server's copy lies inside the client's, by one difference of the clocks (`clock.rs`)
-//!   that at least three exchanges, and most of those that look alike, agree on. It is found anew
-//!   for each stretch of time, because clocks drift, and may be up to [`CLOCKS_APART_NS_MAX`];
+//! - the server's copy lies inside the client's, by one difference of the clocks (`clock.rs`) of
+//!   up to [`CLOCKS_APART_NS_MAX`], found anew for each stretch of time, because clocks drift. At
+//!   least [`AGREEING_MIN`] exchanges, and most of those that look alike, agree on it: exchanges
+//!   at the same place of a connection that both captures saw from its handshake on, or
+//!   [`ODD_AGREEING_MIN`] that are the only ones of their kind. Anything else would be led astray
+//!   by a poll a second on one connection, of which one capture missed the first five;
 //! - where both captures saw the connection from its handshake on without a loss, it has the same
 //!   index on both: TCP keeps the order. Elsewhere (a capture that began later, or lost packets)
 //!   it must be the only one that fits, at both ends, with nothing missing right before it.
@@ -59,6 +62,13 @@ const STAMPS_OFF_NS: i64 = 1_000_000;
 
 /// How much two clocks drift, in nanoseconds a nanosecond, as one over this: 50 parts a million.
 const DRIFT: i64 = 20_000;
+
+/// So many exchanges must agree before a difference of clocks is believed: endpoints and lengths
+/// of one or two may be equal by chance, on hosts that use the same private addresses.
+const AGREEING_MIN: usize = 3;
+
+/// The same where nothing proves the place of the exchanges on their connections.
+const ODD_AGREEING_MIN: usize = 8;
 
 #[expect(clippy::cast_possible_wrap, reason = "ten seconds")]
 const APART_NS: i64 = CLOCKS_APART_NS_MAX as i64;
@@ -237,6 +247,9 @@ struct Comparison<'p> {
     uncompared: u64,
 }
 
+/// An exchange, and what may be its other copy.
+type Both<'r> = (&'r Row, &'r Row);
+
 /// The rows of one pair of endpoints, by both captures of a couple.
 type Meeting<'r> = (Vec<&'r Row>, Vec<&'r Row>);
 
@@ -325,29 +338,30 @@ impl Comparison<'_> {
         (from, until): (i64, i64),
     ) {
         let inside = |row: &Row| (from..until).contains(&row.start);
-        let slack = STAMPS_OFF_NS + until.saturating_sub(from).min(STRETCH_NS) / DRIFT;
-        let mut alike: Vec<(&Row, &Row)> = Vec::new();
-        for meeting in meetings {
-            alike.extend(self::alike(meeting));
-        }
-        let is_copy = |(one, other): &(&Row, &Row)| {
-            let times = |row: &Row| (row.start, row.total_ns, row.wait_ns);
-            times(one) == times(other)
-        };
-        let bracket = |&(one, other): &(&Row, &Row)| {
+        let starts = || meetings.iter().flat_map(|(ones, _)| ones.iter().map(|row| row.start));
+        let lasted = starts().max().unwrap_or(from).saturating_sub(starts().min().unwrap_or(from));
+        let slack = STAMPS_OFF_NS + lasted / DRIFT;
+        let bracket = |&(one, other): &Both<'_>| {
             let (starts, ends) = (other.start - one.start, other.end().saturating_sub(one.end()));
             Bracket::between(starts, ends, slack)
         };
+        let brackets = |all: &[Both<'_>]| all.iter().map(bracket).collect::<Vec<_>>();
+        let (mut alike, voters) = firsts(meetings);
         // Copies of the same packets need nobody to agree: no chance makes nanoseconds equal.
-        let copies = alike.iter().filter(|both| is_copy(both)).count();
-        let proven: Vec<Bracket> = alike
-            .iter()
-            .filter(|(one, other)| one.is_intact() && other.is_intact())
-            .map(bracket)
-            .collect();
-        let agreed = if copies * 2 > alike.len() { Some(0) } else { clock::agreed(&proven) };
-        let agreed =
-            agreed.or_else(|| clock::agreed(&alike.iter().map(bracket).collect::<Vec<_>>()));
+        let copies = alike.iter().filter(|(one, other)| one.times() == other.times()).count();
+        let agreed = if copies * 2 > voters {
+            Some(0)
+        } else {
+            clock::agreed(&brackets(&alike), AGREEING_MIN, voters)
+        };
+        let agreed = agreed.or_else(|| {
+            let mut odd = odd(meetings);
+            odd.sort_unstable_by_key(|(one, _)| one.content);
+            odd.dedup_by_key(|(one, _)| one.content);
+            let agreed = clock::agreed(&brackets(&odd), ODD_AGREEING_MIN, odd.len());
+            alike.extend(odd);
+            agreed
+        });
         let carried = known.clock.map(|(apart, at)| (apart, slack + (from - at).max(0) / DRIFT));
         let Some((apart, slack)) = agreed.map(|apart| (apart, slack)).or(carried) else {
             let unsure = alike.iter().filter(|(one, _)| inside(one)).count() as u64;
@@ -425,26 +439,58 @@ impl Comparison<'_> {
     }
 }
 
-/// The exchanges of both that look alike: the only ones with their index and content, at times
+/// The first exchanges of connections that both captures saw from the handshake on, each with
+/// all that it may be the same as, and how many there could be.
+fn firsts<'r>(meetings: &[Meeting<'r>]) -> (Vec<Both<'r>>, usize) {
+    let mut alike = Vec::new();
+    let mut voters = 0;
+    for (ones, others) in meetings {
+        let first = |row: &&&'r Row| (row.index as usize) < AGREEING_MIN;
+        let beside = |row: &&'r Row, rows: &[&Row]| !near(rows, row).is_empty();
+        let of_ones: Vec<&Row> =
+            ones.iter().filter(first).filter(|row| beside(row, others)).copied().collect();
+        let of_others: Vec<&Row> =
+            others.iter().filter(first).filter(|row| beside(row, ones)).copied().collect();
+        // Also those have a say of which something was missed: they may be the ones meant.
+        voters += of_ones.len().max(of_others.len());
+        for one in of_ones.into_iter().filter(|row| row.is_intact()) {
+            let same = |other: &&&'r Row| {
+                other.is_intact() && (other.index, other.content) == (one.index, one.content)
+            };
+            alike.extend(near(&of_others, one).iter().filter(same).map(|other| (one, *other)));
+        }
+    }
+    (alike, voters)
+}
+
+/// The exchanges of which both captures have one of its kind between these endpoints, at times
 /// that clocks can be apart.
-fn alike<'r>((ones, others): &Meeting<'r>) -> Vec<(&'r Row, &'r Row)> {
-    let mut by_look: HashMap<(u32, u64), [Vec<&'r Row>; 2]> = HashMap::new();
-    for (side, rows) in [ones, others].into_iter().enumerate() {
-        for row in rows.iter().filter(|row| row.is_complete()) {
-            let sides = by_look.entry((row.index, row.content)).or_default();
-            if let Some(side) = sides.get_mut(side) {
-                side.push(row);
+fn odd<'r>(meetings: &[Meeting<'r>]) -> Vec<Both<'r>> {
+    let mut alike = Vec::new();
+    for (ones, others) in meetings {
+        let mut kinds: HashMap<u64, [Vec<&'r Row>; 2]> = HashMap::new();
+        for (side, rows) in [ones, others].into_iter().enumerate() {
+            for row in rows.iter().filter(|row| row.is_complete()) {
+                if let Some(side) = kinds.entry(row.content).or_default().get_mut(side) {
+                    side.push(row);
+                }
+            }
+        }
+        for [ones, others] in kinds.into_values() {
+            if let ([one], [other]) = (&ones[..], &others[..])
+                && one.start.abs_diff(other.start) <= CLOCKS_APART_NS_MAX
+            {
+                alike.push((*one, *other));
             }
         }
     }
-    let mut alike = Vec::new();
-    for sides in by_look.values() {
-        let [ones, others] = sides;
-        if let ([one], [other]) = (&ones[..], &others[..])
-            && one.start.abs_diff(other.start) <= CLOCKS_APART_NS_MAX
-        {
-            alike.push((*one, *other));
-        }
-    }
     alike
+}
+
+/// Those that start within [`CLOCKS_APART_NS_MAX`] of another; they are in the order of their
+/// starts.
+fn near<'a, 'r>(rows: &'a [&'r Row], other: &Row) -> &'a [&'r Row] {
+    let first = rows.partition_point(|row| row.start < other.start.saturating_sub(APART_NS));
+    let last = rows.partition_point(|row| row.start <= other.start.saturating_add(APART_NS));
+    rows.get(first..last).unwrap_or_default()
 }

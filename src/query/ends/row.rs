@@ -95,6 +95,11 @@ impl Row {
         self.start.saturating_add(i64::try_from(self.total_ns).unwrap_or(i64::MAX))
     }
 
+    /// Equal in copies of the same packets.
+    pub(super) const fn times(&self) -> (i64, u64, Option<u64>) {
+        (self.start, self.total_ns, self.wait_ns)
+    }
+
     pub(super) const fn is_complete(&self) -> bool {
         self.marks & COMPLETE != 0
     }
