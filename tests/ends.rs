@@ -237,7 +237,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
     /// An exchange that was taken for another would be missing from the answer.
     #[test]
     fn no_exchange_is_taken_for_another(plan in any_plan()) {

@@ -42,7 +42,10 @@ pub fn both_ends(ends: &BothEnds, metric: Metric) -> String {
 
 fn told(out: &mut String, pair: &Pair, metric: Metric) {
     let (client, server) = names(&pair.client, &pair.server);
-    if pair.count > 0 && pair.is_one_place() {
+    if pair.count > 0 && pair.client == pair.server {
+        let count = units::counted(pair.count, "exchange is", "exchanges are");
+        let _ = writeln!(out, "{count} in two copies of one capture ({client}): counted once.");
+    } else if pair.count > 0 && pair.is_one_place() {
         let count = units::counted(pair.count, "exchange is", "exchanges are");
         let _ = writeln!(
             out,

@@ -21,14 +21,25 @@ impl Bracket {
         }
     }
 
+    /// The part that both hold; `None` where there is none.
+    pub(super) fn common(self, other: Self) -> Option<Self> {
+        let (low, high) = (self.low.max(other.low), self.high.min(other.high));
+        (low <= high).then_some(Self { low, high })
+    }
+
+    /// Its middle.
+    pub(super) const fn middle(self) -> i64 {
+        i64::midpoint(self.low, self.high)
+    }
+
     pub(super) const fn holds(self, difference: i64) -> bool {
         self.low <= difference && difference <= self.high
     }
 }
 
-/// The difference that most brackets hold, in nanoseconds: the middle of where they meet. `None`
+/// The differences that most brackets hold: where they meet. `None`
 /// where fewer than `least` agree, or no more than half `of` the exchanges that had a say.
-pub(super) fn agreed(brackets: &[Bracket], least: usize, of: usize) -> Option<i64> {
+pub(super) fn agreed(brackets: &[Bracket], least: usize, of: usize) -> Option<Bracket> {
     let opened = brackets.iter().map(|bracket| (bracket.low, false));
     let closed = brackets.iter().map(|bracket| (bracket.high, true));
     let mut edges: Vec<(i64, bool)> = opened.chain(closed).collect();
@@ -51,7 +62,7 @@ pub(super) fn agreed(brackets: &[Bracket], least: usize, of: usize) -> Option<i6
     }
     let (low, high) = between?;
     let enough = deepest >= least && deepest * 2 > of;
-    enough.then(|| i64::midpoint(low, high))
+    enough.then_some(Bracket { low, high })
 }
 
 #[cfg(test)]
@@ -65,7 +76,7 @@ mod tests {
     #[test]
     fn the_difference_is_where_most_agree() {
         let check = |all: &[(i64, i64)], expected| {
-            assert_eq!(agreed(&brackets(all), 3, all.len()), expected)
+            assert_eq!(agreed(&brackets(all), 3, all.len()).map(Bracket::middle), expected);
         };
         check(&[(90, 120), (130, 100), (95, 110)], Some(105));
         check(&[(90, 120), (100, 130), (95, 110), (500, 700), (-9, -3)], Some(105));

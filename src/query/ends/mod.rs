@@ -350,7 +350,7 @@ impl Comparison<'_> {
         // Copies of the same packets need nobody to agree: no chance makes nanoseconds equal.
         let copies = alike.iter().filter(|(one, other)| one.times() == other.times()).count();
         let agreed = if copies * 2 > voters {
-            Some(0)
+            Some(Bracket::between(0, 0, 0))
         } else {
             clock::agreed(&brackets(&alike), AGREEING_MIN, voters)
         };
@@ -361,6 +361,13 @@ impl Comparison<'_> {
             let agreed = clock::agreed(&brackets(&odd), ODD_AGREEING_MIN, odd.len());
             alike.extend(odd);
             agreed
+        });
+        // The first ones tell which exchanges are the same, and all of those where the clocks are.
+        let agreed = agreed.map(|coarse| {
+            let all = intact(meetings);
+            let all = all.iter().filter_map(|both| bracket(both).common(coarse));
+            let fine = clock::agreed(&all.collect::<Vec<_>>(), AGREEING_MIN, 0);
+            fine.unwrap_or(coarse).middle()
         });
         let carried = known.clock.map(|(apart, at)| (apart, slack + (from - at).max(0) / DRIFT));
         let Some((apart, slack)) = agreed.map(|apart| (apart, slack)).or(carried) else {
@@ -379,30 +386,52 @@ impl Comparison<'_> {
                 *votes += one.total_ns.cmp(&other.total_ns) as i64;
             }
         }
-        for (ones, others) in meetings {
-            let Some(server) = ones.first().map(|row| row.server) else { continue };
-            let is_client = known.longer.get(&server).is_none_or(|longer| *longer >= 0);
-            let ((clients, servers), apart, roles) = if is_client {
-                ((ones, others), apart, couple)
-            } else {
-                ((others, ones), -apart, (couple.1, couple.0))
+        for meeting in meetings {
+            self.meet(couple, known, meeting, Clocks { apart, slack }, &inside);
+        }
+    }
+
+    /// Leaves out the copies of one pair of endpoints.
+    fn meet(
+        &mut self,
+        couple: Couple,
+        known: &mut Acquaintance,
+        (ones, others): &Meeting<'_>,
+        clocks: Clocks,
+        inside: &dyn Fn(&Row) -> bool,
+    ) {
+        let Some(server) = ones.first().map(|row| row.server) else { return };
+        let same = |is_client: bool| match is_client {
+            true => pairs::same(ones, others, clocks),
+            false => pairs::same(others, ones, Clocks { apart: -clocks.apart, ..clocks }),
+        };
+        let sides = |is_client: bool| if is_client { (ones, others) } else { (others, ones) };
+        let longer = known.longer.get(&server).copied().unwrap_or(0);
+        let mut is_client = longer >= 0;
+        let mut found = same(is_client);
+        // Which is nearer to this server is not known yet: the exchanges themselves tell.
+        if longer == 0 && balance(sides(true), &found.same) < 0 {
+            is_client = false;
+            found = same(false);
+        }
+        let (clients, servers) = sides(is_client);
+        let (roles, apart) = match is_client {
+            true => (couple, clocks.apart),
+            false => ((couple.1, couple.0), -clocks.apart),
+        };
+        for (client, server) in found.same {
+            let (Some(client), Some(server)) = (clients.get(client), servers.get(server)) else {
+                continue;
             };
-            let found = pairs::same(clients, servers, Clocks { apart, slack });
-            for (client, server) in found.same {
-                let (Some(client), Some(server)) = (clients.get(client), servers.get(server))
-                else {
-                    continue;
-                };
-                let (one, other) = if is_client { (client, server) } else { (server, client) };
-                if inside(one) && known.taken.insert(other.spot, other.start).is_none() {
-                    self.count(roles, client, server, apart);
-                }
+            let (one, other) = if is_client { (client, server) } else { (server, client) };
+            if inside(one) && known.taken.insert(other.spot, other.start).is_none() {
+                self.count(roles, client, server, apart);
             }
-            let unsure = found.unsure.iter().filter_map(|client| clients.get(*client));
-            let unsure = unsure.filter(|row| inside(row)).count() as u64;
-            if unsure > 0 {
-                self.pair(roles).unsure += unsure;
-            }
+        }
+        let unsure = found.unsure.iter().filter_map(|client| clients.get(*client));
+        let unsure = unsure.filter(|row| inside(row)).count() as u64;
+        if unsure > 0 {
+            self.pair(roles).unsure += unsure;
         }
     }
 
@@ -439,6 +468,12 @@ impl Comparison<'_> {
     }
 }
 
+/// How many took longer at the first capture, less those that took longer at the other.
+fn balance((ones, others): (&Vec<&Row>, &Vec<&Row>), same: &[(usize, usize)]) -> i64 {
+    let both = same.iter().filter_map(|&(one, other)| ones.get(one).zip(others.get(other)));
+    both.map(|(one, other)| one.total_ns.cmp(&other.total_ns) as i64).sum()
+}
+
 /// The first exchanges of connections that both captures saw from the handshake on, each with
 /// all that it may be the same as, and how many there could be.
 fn firsts<'r>(meetings: &[Meeting<'r>]) -> (Vec<Both<'r>>, usize) {
@@ -461,6 +496,23 @@ fn firsts<'r>(meetings: &[Meeting<'r>]) -> (Vec<Both<'r>>, usize) {
         }
     }
     (alike, voters)
+}
+
+/// The exchanges of connections that both captures saw from the handshake on, each with all that
+/// it may be the same as.
+fn intact<'r>(meetings: &[Meeting<'r>]) -> Vec<Both<'r>> {
+    let mut alike = Vec::new();
+    for (ones, others) in meetings {
+        let mut places: HashMap<(u32, u64), Vec<&'r Row>> = HashMap::new();
+        for row in others.iter().filter(|row| row.is_intact()) {
+            places.entry((row.index, row.content)).or_default().push(row);
+        }
+        for one in ones.iter().filter(|row| row.is_intact()) {
+            let same = places.get(&(one.index, one.content)).map_or(&[][..], Vec::as_slice);
+            alike.extend(near(same, one).iter().map(|other| (*one, *other)));
+        }
+    }
+    alike
 }
 
 /// The exchanges of which both captures have one of its kind between these endpoints, at times
