@@ -7,9 +7,9 @@
 //!   both bodies;
 //! - the server's copy lies inside the client's, by one difference of the clocks (`clock.rs`) of
 //!   up to [`CLOCKS_APART_NS_MAX`], found anew for each stretch of time, because clocks drift. At
-//!   least [`AGREEING_MIN`] exchanges, and most of those that look alike, agree on it: exchanges
+//!   least three exchanges, and most of those that look alike, agree on it: exchanges
 //!   at the same place of a connection that both captures saw from its handshake on, or
-//!   [`ODD_AGREEING_MIN`] that are the only ones of their kind. Anything else would be led astray
+//!   eight that are the only ones of their kind. Anything else would be led astray
 //!   by a poll a second on one connection, of which one capture missed the first five;
 //! - where both captures saw the connection from its handshake on without a loss, it has the same
 //!   index on both: TCP keeps the order. Elsewhere (a capture that began later, or lost packets)
@@ -24,7 +24,7 @@
 //! What the client's copy took longer is the network's.
 //!
 //! Only captures of other hosts, interfaces, files or configurations that overlap in time and
-//! have servers in common are compared ([`vantage`]); of everything else only footers are read.
+//! have servers in common are compared (`vantage.rs`); of everything else only footers are read.
 //! Exchanges are held for a stretch of time at once, at most [`COMPARED_EXCHANGES_MAX`].
 
 mod clock;
@@ -387,23 +387,25 @@ impl Comparison<'_> {
             }
         }
         for meeting in meetings {
-            self.meet(couple, known, meeting, Clocks { apart, slack }, &inside);
+            self.meet((couple, &mut *known), meeting, Clocks { apart, slack }, &inside);
         }
     }
 
     /// Leaves out the copies of one pair of endpoints.
     fn meet(
         &mut self,
-        couple: Couple,
-        known: &mut Acquaintance,
+        (couple, known): (Couple, &mut Acquaintance),
         (ones, others): &Meeting<'_>,
         clocks: Clocks,
         inside: &dyn Fn(&Row) -> bool,
     ) {
         let Some(server) = ones.first().map(|row| row.server) else { return };
-        let same = |is_client: bool| match is_client {
-            true => pairs::same(ones, others, clocks),
-            false => pairs::same(others, ones, Clocks { apart: -clocks.apart, ..clocks }),
+        let same = |is_client: bool| {
+            if is_client {
+                pairs::same(ones, others, clocks)
+            } else {
+                pairs::same(others, ones, Clocks { apart: -clocks.apart, ..clocks })
+            }
         };
         let sides = |is_client: bool| if is_client { (ones, others) } else { (others, ones) };
         let longer = known.longer.get(&server).copied().unwrap_or(0);
@@ -415,10 +417,8 @@ impl Comparison<'_> {
             found = same(false);
         }
         let (clients, servers) = sides(is_client);
-        let (roles, apart) = match is_client {
-            true => (couple, clocks.apart),
-            false => ((couple.1, couple.0), -clocks.apart),
-        };
+        let (roles, apart) =
+            if is_client { (couple, clocks.apart) } else { ((couple.1, couple.0), -clocks.apart) };
         for (client, server) in found.same {
             let (Some(client), Some(server)) = (clients.get(client), servers.get(server)) else {
                 continue;
