@@ -8,6 +8,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weir::exchange::Exchange;
 use weir::ledger::Ledger;
+use weir::query::ends;
 use weir::query::group::Keys;
 use weir::query::latency::Latency;
 use weir::query::scan::{self, Question};
@@ -60,7 +61,9 @@ fn query(c: &mut Criterion) {
     group.bench_function("latency from footers", |bencher| {
         bencher.iter(|| {
             let question = Question::default();
-            scan::latency(&store, &question, &empty).expect("what was written").1.matched
+            let (_, scanned, _) =
+                ends::latency(&store, &question, &empty).expect("what was written");
+            scanned.matched
         });
     });
     group.throughput(Throughput::Elements((SEGMENTS * EXCHANGES) as u64));

@@ -277,3 +277,14 @@ pub const OTLP_FLUSH_WAIT: Duration = Duration::from_secs(10);
 pub const OTLP_ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Threads that read segments for one answer; each has groups of its own, which are merged.
 pub const QUERY_THREADS_MAX: usize = 8;
+
+/// How far the clocks of two hosts may be apart for their captures to be compared, in
+/// nanoseconds: what keeps time at all is closer, and endpoints are not used again so soon.
+pub const CLOCKS_APART_NS_MAX: u64 = 10_000_000_000;
+
+/// Exchanges that are held at once while copies from other captures are looked for, some 130
+/// bytes each; those beyond it are not compared, which is told.
+pub const COMPARED_EXCHANGES_MAX: usize = 1 << 20;
+
+/// Exchanges that are compared at a time, where a stretch of time has more: clocks drift.
+pub const COMPARED_AT_ONCE: usize = 1 << 17;

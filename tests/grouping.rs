@@ -8,6 +8,7 @@ use weir::exchange::Exchange;
 use weir::export::hdr;
 use weir::pipeline::{Options, Output, Recorder, Recording, Watch};
 use weir::query::Metric;
+use weir::query::ends::Copies;
 use weir::query::group::Keys;
 use weir::query::latency::{Collector, Latency, PERCENTILES, Row};
 use weir::query::scan::{self, Question};
@@ -158,7 +159,8 @@ fn any_split_over_workers_and_segments_merges_bit_for_bit() {
             let empty = Series::new(Keys::parse(keys).unwrap(), Metric::Wait, every_ns);
             let one = by_workers(&empty, 1);
             let four = by_workers(&empty, 4);
-            let (stored, _) = scan::latency(&store, &Question::default(), &empty).unwrap();
+            let (stored, _) =
+                scan::latency(&store, &Question::default(), &Copies::default(), &empty).unwrap();
             assert_eq!(four.tracks(), one.tracks(), "{keys}");
             assert_eq!(stored.tracks(), one.tracks(), "{keys}");
             assert_eq!(log(&four), log(&one));

@@ -25,6 +25,7 @@ mod collector;
 mod compare;
 mod damage;
 mod dialogues;
+mod ends;
 mod export_curl;
 mod export_har;
 #[cfg(feature = "otlp")]

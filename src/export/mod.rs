@@ -4,6 +4,7 @@ pub mod compare;
 pub mod content;
 pub mod csv;
 pub mod curl;
+pub mod ends;
 pub mod har;
 pub mod hdr;
 pub mod inflight;

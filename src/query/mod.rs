@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod confidence;
+pub mod ends;
 pub mod filter;
 pub mod group;
 pub mod inflight;

@@ -123,9 +123,7 @@ impl Spent {
 
     /// The time of the exchange that so many of 1000 are not slower than.
     fn at(&self, mille: u64) -> u64 {
-        let rank = u128::from(self.totals.count()) * u128::from(mille);
-        let rank = u64::try_from(rank.div_ceil(1000)).unwrap_or(u64::MAX).max(1);
-        self.totals.value_at_rank(rank).unwrap_or(0)
+        self.totals.value_at_mille(mille).unwrap_or(0)
     }
 
     fn between(&self, from_ns: u64, until_ns: u64) -> Slice {

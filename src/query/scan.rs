@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::exchange::{Exchange, ExchangeId, Facts};
 use crate::limits::{ID_CANDIDATES_MAX, LISTED_BLOCKS_MAX, QUERY_THREADS_MAX};
 use crate::packet::Endpoint;
+use crate::query::ends::{Copies, Left, Sighting};
 use crate::query::filter::Filter;
 use crate::query::latency::Collector;
 use crate::query::span::Span;
@@ -39,6 +40,8 @@ pub struct Scanned {
     pub matched: u64,
     /// Damage that was met; what it hid is not in the answer.
     pub damaged: Vec<SegmentError>,
+    /// Whose the segments are; only [`latency`] tells.
+    pub(super) sightings: Vec<Sighting>,
 }
 
 /// One exchange in its block. Its text is unpacked when it is asked for.
@@ -53,7 +56,7 @@ pub struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(block: &'a mut Block, row: usize) -> Self {
+    pub(super) fn new(block: &'a mut Block, row: usize) -> Self {
         Self { facts: block.facts(row), block, row, damage: None }
     }
 
@@ -137,7 +140,7 @@ pub fn scan(
     for segment in store.segments() {
         let segment = segment?;
         scanned.note_damage(&segment);
-        if scan_segment(&segment, question, &mut scanned, visit).is_break() {
+        if scan_segment(&segment, None, question, &mut scanned, visit).is_break() {
             break;
         }
     }
@@ -162,24 +165,34 @@ pub fn further(
     visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
 ) -> Vec<SegmentError> {
     let mut scanned = Scanned::default();
-    let _ = scan_blocks(segment, progress.blocks, question, &mut scanned, visit);
+    let unread = Unread { first: progress.blocks, left: None };
+    let _ = scan_blocks(segment, unread, question, &mut scanned, visit);
     *progress = Progress { blocks: segment.blocks().len(), is_whole: segment.is_sealed() };
     scanned.damaged
 }
 
 fn scan_segment(
     segment: &Segment,
+    left: Option<Left<'_>>,
     question: &Question,
     scanned: &mut Scanned,
     visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    scan_blocks(segment, 0, question, scanned, visit)
+    scan_blocks(segment, Unread { first: 0, left }, question, scanned, visit)
 }
 
-/// Scans the blocks from the `first` on.
+/// Which exchanges of a segment are to be looked at.
+#[derive(Clone, Copy)]
+struct Unread<'c> {
+    /// Those of this block and the later ones,
+    first: usize,
+    /// without these.
+    left: Option<Left<'c>>,
+}
+
 fn scan_blocks(
     segment: &Segment,
-    first: usize,
+    Unread { first, left }: Unread<'_>,
     question: &Question,
     scanned: &mut Scanned,
     visit: &mut dyn FnMut(&mut Found<'_>) -> ControlFlow<()>,
@@ -202,6 +215,9 @@ fn scan_blocks(
             }
         };
         for row in rows(block.len(), candidates) {
+            if left.is_some_and(|left| left.has(number, row)) {
+                continue;
+            }
             let mut found = Found::new(&mut block, row);
             if question.passes(&mut found) {
                 scanned.matched += 1;
@@ -224,7 +240,7 @@ fn rows(len: usize, candidates: Option<Vec<u16>>) -> impl Iterator<Item = usize>
 }
 
 impl Question {
-    fn passes(&self, found: &mut Found<'_>) -> bool {
+    pub(super) fn passes(&self, found: &mut Found<'_>) -> bool {
         let facts = found.facts;
         self.span.holds(facts.start) && self.filter.matches(&facts, found)
     }
@@ -240,8 +256,9 @@ impl Scanned {
 }
 
 /// Lets a collector made of `empty` (which holds nothing) have the exchanges that the question is
-/// about: from the summary of a segment where that is the same, else one by one. Segments are
-/// read by as many threads as there are processors; the answer does not depend on it.
+/// about, without the `copies`: from the summary of a segment where that is the same, else one by
+/// one. Segments are read by as many threads as there are processors; the answer does not depend
+/// on it.
 ///
 /// # Errors
 ///
@@ -249,19 +266,25 @@ impl Scanned {
 pub fn latency<C: Collector + Clone + Send + Sync>(
     store: &Store,
     question: &Question,
+    copies: &Copies,
     empty: &C,
 ) -> Result<(C, Scanned), SegmentError> {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let threads = processors.min(QUERY_THREADS_MAX).min(store.paths().len()).max(1);
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut part = Part { collector: empty.clone(), matched: 0, damaged: Vec::new() };
+        let mut part = Part {
+            collector: empty.clone(),
+            matched: 0,
+            damaged: Vec::new(),
+            sightings: Vec::new(),
+        };
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= store.paths().len() {
                 return Ok(part);
             }
-            part.add(store, at, question).map_err(|error| (at, error))?;
+            part.add(store, at, question, copies).map_err(|error| (at, error))?;
         }
     };
     let whole = std::thread::scope(|scope| {
@@ -273,10 +296,10 @@ pub fn latency<C: Collector + Clone + Send + Sync>(
         });
         others.fold(first, join)
     });
-    let Part { collector, matched, mut damaged } = whole.map_err(|(_, error)| error)?;
+    let Part { collector, matched, mut damaged, sightings } = whole.map_err(|(_, error)| error)?;
     damaged.sort_by_key(|(at, _)| *at);
     let damaged = damaged.into_iter().map(|(_, damage)| damage).collect();
-    Ok((collector, Scanned { matched, damaged }))
+    Ok((collector, Scanned { matched, damaged, sightings }))
 }
 
 /// What one thread made of its segments.
@@ -285,25 +308,35 @@ struct Part<C> {
     matched: u64,
     /// Damage, and in which segment of the store.
     damaged: Vec<(usize, SegmentError)>,
+    sightings: Vec<Sighting>,
 }
 
 impl<C: Collector> Part<C> {
     /// Adds the store's segment at that position.
-    fn add(&mut self, store: &Store, at: usize, question: &Question) -> Result<(), SegmentError> {
+    fn add(
+        &mut self,
+        store: &Store,
+        at: usize,
+        question: &Question,
+        copies: &Copies,
+    ) -> Result<(), SegmentError> {
         let Some(segment) = store.segment_briefly(at).transpose()? else { return Ok(()) };
         let mut scanned = Scanned::default();
         scanned.note_damage(&segment);
         let first = segment.blocks().iter().map(|block| block.first_start).min();
         let last = segment.blocks().iter().map(|block| block.last_start).max();
         if let (Some(first), Some(last)) = (first, last) {
-            if question.span.covers(first, last)
+            self.sightings.extend(Sighting::of(at, &segment, (first, last)));
+            let left = copies.of_segment(at);
+            if left.is_none()
+                && question.span.covers(first, last)
                 && question.filter.is_everything()
                 && self.collector.takes_summary(first, last)
             {
                 scanned.matched += segment.exchanges();
                 self.collector.summary((first, last), &segment)?;
             } else {
-                let _ = scan_segment(&segment, question, &mut scanned, &mut |found| {
+                let _ = scan_segment(&segment, left, question, &mut scanned, &mut |found| {
                     let facts = found.facts;
                     self.collector.facts(&facts, found);
                     ControlFlow::Continue(())
@@ -326,6 +359,7 @@ fn join<C: Collector>(one: Outcome<C>, other: Outcome<C>) -> Outcome<C> {
             one.collector.merge(&other.collector);
             one.matched += other.matched;
             one.damaged.extend(other.damaged);
+            one.sightings.extend(other.sightings);
             Ok(one)
         }
         (Err(one), Err(other)) => Err(if other.0 < one.0 { other } else { one }),
@@ -651,7 +685,7 @@ mod tests {
             prop_assert_eq!(&found, &orders);
 
             let empty = Latency::new(Keys::default(), Metric::Total);
-            let (keys, counted) = latency(&store, &question, &empty).expect("counted");
+            let (keys, counted) = latency(&store, &question, &Copies::default(), &empty).expect("counted");
             prop_assert_eq!(counted.matched, expected.len() as u64);
             let mut plain = Latency::new(Keys::default(), Metric::Total);
             expected.iter().for_each(|exchange| plain.record(exchange));

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod detail;
+pub mod ends;
 pub mod escape;
 pub mod groups;
 pub mod histogram;

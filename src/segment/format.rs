@@ -13,7 +13,8 @@
 //!   8   4  length A of what follows
 //!  12   4  checksum of bytes 0 to 12 and of the A bytes
 //!  16   A  varint number of entries; each a key and a value, both varint length and UTF-8;
-//!          unknown keys are passed over; then zeros up to a multiple of 8
+//!          unknown keys are passed over; then zeros up to a multiple of 8. The keys are
+//!          started_at (ns), host, version, source, configuration, repaired: see `About`
 //!
 //! Region: a block or the footer
 //!   0   4  magic `WBLK` or `WFTR`; a region is published by writing bytes 0 to 8 last
@@ -117,6 +118,9 @@ pub struct About {
     pub version: String,
     /// The interfaces or files that were read, as a person would name them.
     pub source: String,
+    /// What of that was captured and kept: filter, ports, snap length, bodies, secrets, budgets,
+    /// as a person would say it. Captures of one host and source that differ in it are others.
+    pub configuration: String,
     /// Whether it was left unsealed and sealed by a repair: its ledger then counts exchanges only.
     pub repaired: bool,
 }
@@ -131,6 +135,7 @@ impl About {
             ("host", &self.host),
             ("version", &self.version),
             ("source", &self.source),
+            ("configuration", &self.configuration),
             ("repaired", repaired),
         ];
         let mut about = Vec::new();
@@ -168,6 +173,7 @@ impl About {
                 "host" => value.clone_into(&mut about.host),
                 "version" => value.clone_into(&mut about.version),
                 "source" => value.clone_into(&mut about.source),
+                "configuration" => value.clone_into(&mut about.configuration),
                 "repaired" => about.repaired = value == "yes",
                 _ => {}
             }

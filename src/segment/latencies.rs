@@ -151,6 +151,14 @@ impl Latencies {
         u64::try_from(mean).unwrap_or(u64::MAX)
     }
 
+    /// The value that so many of 1000 do not pass, as [`Self::value_at_rank`] of its rank;
+    /// `None` where there is none.
+    #[must_use]
+    pub fn value_at_mille(&self, mille: u64) -> Option<u64> {
+        let rank = (u128::from(self.count()) * u128::from(mille)).div_ceil(1000);
+        self.value_at_rank(u64::try_from(rank).unwrap_or(u64::MAX).max(1))
+    }
+
     /// The value of the sample of that rank in ascending order, from 1, as the upper end of its
     /// bucket but never more than the largest sample; `None` where there is no such rank.
     #[must_use]

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::ledger::Ledger;
+use crate::packet::Endpoint;
 use crate::segment::block::Block;
 use crate::segment::cursor::{Cursor, Malformed};
 use crate::segment::error::{Damage, Part, Place, SegmentError};
@@ -19,7 +20,7 @@ use crate::segment::info::{BlockInfo, decode_index};
 use crate::segment::map::ReadMap;
 use crate::segment::numbers::Glance;
 use crate::segment::source::Source;
-use crate::segment::summary::{Metric, Summary};
+use crate::segment::summary::{self, Metric, Summary};
 use crate::segment::writer::UNSEALED;
 
 /// One segment, open for reading. Cheap to keep: blocks are read when they are asked for.
@@ -377,6 +378,17 @@ impl Segment {
                 all.record_metric(&facts, block.method(row), block.route(row), metric);
             }
         })
+    }
+
+    /// The servers of its exchanges, some of them several times, from the footer; `None` where
+    /// that cannot tell: there is none, it is damaged, or it names too few groups.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn servers(&self) -> Result<Option<Vec<Endpoint>>, SegmentError> {
+        let groups = self.footer_part(Part::Summary);
+        let groups = groups.map_err(|error| SegmentError::io("read", &self.path, error))?;
+        Ok(groups.and_then(|groups| summary::servers(&groups)).unwrap_or(None))
     }
 
     /// Adds the footer's summary with the times of those metrics. Where it is damaged or not

@@ -342,6 +342,11 @@ impl<'a> Listed<'a> {
         Ok(Self { groups, other })
     }
 
+    /// The servers of the groups; `None` where others may be among those without a group.
+    fn servers(&self) -> Option<Vec<Endpoint>> {
+        self.other.is_none().then(|| self.groups.iter().map(|(key, _)| key.server).collect())
+    }
+
     /// The histograms of one metric: of the groups, then of the others.
     fn times<'t>(&self, bytes: &'t [u8]) -> Result<Vec<Packed<'t>>, Malformed> {
         let mut cursor = Cursor::new(bytes);
@@ -350,6 +355,11 @@ impl<'a> Listed<'a> {
         cursor.end()?;
         Ok(times)
     }
+}
+
+/// The servers that a footer's groups name; `None` where it may hold others.
+pub(super) fn servers(groups: &[u8]) -> Result<Option<Vec<Endpoint>>, Malformed> {
+    Listed::read(groups).map(|listed| listed.servers())
 }
 
 /// Groups of exchanges, at most [`GROUPS_MAX`]: beyond it those that come last in the order of

@@ -161,6 +161,7 @@ fn about() -> About {
         host: "here".to_owned(),
         version: "0.1.0".to_owned(),
         source: "eth0".to_owned(),
+        configuration: "ports 80".to_owned(),
         repaired: false,
     }
 }

@@ -229,8 +229,14 @@ A percentile reads 42.1 ms [41.8, 44.0]: the interval holds the true one with
 upper end the sample is too small: the note below the table says how many
 exchanges it would take.
 
+Of segments of several captures, exchanges that were captured at the client and
+at the server are recognised and counted once, by the server's copy; a line
+below the table says what the network took (with --json a last line
+{\"both_ends\"}).
+
 Examples:
   weir latency trace.pcap
+  weir latency hostA/ hostB/ --by server,route
   weir latency segments --by host,route --where 'method = POST'
   weir latency segments --metric wait --since -15m
   weir latency trace.pcap --by request.header.x-tenant --json
@@ -253,6 +259,10 @@ pub(crate) struct LatencyArgs {
     /// How many exchanges are under way, Little's law, and a model of callers that do not wait
     #[arg(long, conflicts_with_all = ["phases", "metric", "by"])]
     pub(crate) in_flight: bool,
+
+    /// Count exchanges that were captured at both ends twice, as list does
+    #[arg(long)]
+    pub(crate) count_copies: bool,
 
     #[command(flatten)]
     pub(crate) which: Which,

@@ -89,6 +89,29 @@ pub(crate) fn policy(args: &CaptureArgs) -> Policy {
     }
 }
 
+/// How the capture is configured, for the segments' headers: `ports 80, bodies none, secrets
+/// redacted`. What did not change the exchanges, such as the size of segments, is not in it.
+pub(crate) fn configuration(args: &CaptureArgs) -> String {
+    let filter = if args.read.is_empty() { None } else { args.split().1 };
+    let filter = filter.or_else(|| Some(args.filter.join(" ")).filter(|words| !words.is_empty()));
+    let live = &args.live;
+    let parts = [
+        filter.map(|filter| format!("filter \"{filter}\"")),
+        args.port.as_ref().map(|ports| format!("ports {ports}")),
+        args.count.map(|count| format!("{count} exchanges at most")),
+        live.snaplen.map(|bytes| format!("{bytes} bytes of each frame")),
+        Some(match args.bodies.bytes_max() {
+            None => "bodies none".to_owned(),
+            Some(usize::MAX) => "bodies all".to_owned(),
+            Some(bytes) => format!("bodies {bytes} bytes"),
+        }),
+        Some(if args.keep_secrets { "secrets kept" } else { "secrets redacted" }.to_owned()),
+        live.max_memory.map(|bytes| format!("memory {bytes} bytes at most")),
+        live.max_cpu.map(|percent| format!("processor {percent} % at most")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// Counts exchanges of all workers, and stops the run at the number asked for.
 pub(crate) struct Limit {
     left: AtomicU64,
@@ -178,6 +201,7 @@ impl Run<'_> {
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             source: sources.join(" "),
+            configuration: configuration(self.args),
             ..About::default()
         };
         let (rotate_bytes, rotate_ns) = (self.args.rotate.bytes, self.args.rotate.ns);

@@ -12,7 +12,7 @@ use weir::query::series::Series;
 
 use crate::args::{ExportArgs, ExportFormat};
 use crate::exit::{Exit, UsageError};
-use crate::latency::{check_intervals, collect};
+use crate::latency::{Asking, check_intervals};
 use crate::open::Subject;
 use crate::terminal;
 
@@ -23,13 +23,14 @@ const NAME_BYTES_MAX: usize = 120;
 pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
     let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
+    let asking = Asking { subject: &subject, which: &args.which, counts_copies: false };
     if args.format == ExportFormat::Hlog {
         let keys = args.grouping.keys()?.unwrap_or_default();
         let series = Series::new(keys.clone(), metric, args.every.unwrap_or(u64::MAX));
-        let (series, exit) = collect(&subject, &args.which, &keys, &series)?;
+        let (series, told) = asking.collect(&keys, &series)?;
         check_intervals(series.is_overfull())?;
         write(args.output.as_deref(), |out| hdr::write_hlog(&series, out))?;
-        return Ok(exit);
+        return Ok(told.exit);
     }
     let keys = args.grouping.keys()?.unwrap_or_else(Keys::none);
     let grouped = !keys.as_slice().is_empty();
@@ -37,15 +38,14 @@ pub(crate) fn run(args: &ExportArgs) -> Result<Exit> {
         let text = "--by: one .hgrm file holds one distribution: name a directory with -o";
         return Err(UsageError(text.to_owned()).into());
     }
-    let (latency, exit) =
-        collect(&subject, &args.which, &keys, &Latency::new(keys.clone(), metric))?;
+    let (latency, told) = asking.collect(&keys, &Latency::new(keys.clone(), metric))?;
     if let Some(dir) = args.output.as_deref().filter(|_| grouped) {
         write_each(dir, &latency.rows())?;
     } else {
         let whole = latency.whole();
         write(args.output.as_deref(), |out| hdr::write_hgrm(&whole.latencies, out))?;
     }
-    Ok(exit)
+    Ok(told.exit)
 }
 
 /// Writes a file a group into `dir`. Names are made from the groups' values, which strangers

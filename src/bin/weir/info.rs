@@ -32,9 +32,18 @@ struct Holdings {
     unsealed: u64,
     bytes: u64,
     /// Where the segments say they are from.
-    sources: BTreeSet<String>,
+    sources: BTreeSet<Captured>,
     /// Where the user asked for some of the exchanges, or for groups.
     matching: Option<Matching>,
+}
+
+/// Where a segment says it is from.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Captured {
+    host: String,
+    source: String,
+    version: String,
+    configuration: String,
 }
 
 /// Answers `weir info`.
@@ -119,7 +128,12 @@ impl Holdings {
             holdings.unsealed += u64::from(!segment.is_sealed());
             holdings.bytes += segment.bytes();
             let about = segment.about();
-            holdings.sources.insert(format!("{} on {}", about.source, about.host));
+            holdings.sources.insert(Captured {
+                host: about.host.clone(),
+                source: about.source.clone(),
+                version: about.version.clone(),
+                configuration: about.configuration.clone(),
+            });
         }
         Ok(holdings)
     }
@@ -142,8 +156,9 @@ impl Holdings {
                 total => format!(", {} bytes an exchange", units::count(self.bytes / total)),
             };
             text.push_str(&format!("on disk    {segments}{unsealed}, {size}{each}\n"));
-            for source in &self.sources {
-                text.push_str(&format!("captured   {}\n", escaped(source.as_bytes())));
+            for Captured { host, source, version, configuration } in &self.sources {
+                let captured = format!("{source} on {host} by weir {version}: {configuration}");
+                text.push_str(&format!("captured   {}\n", escaped(captured.as_bytes())));
             }
         }
         if let Some(Matching { exchanges, latency }) = &self.matching {
@@ -172,6 +187,22 @@ impl Holdings {
                 ",\"segments\":{{\"count\":{segments},\"unsealed\":{unsealed},\"bytes\":{bytes}}}"
             );
             out.extend_from_slice(object.as_bytes());
+            out.extend_from_slice(b",\"captured\":[");
+            for (position, source) in self.sources.iter().enumerate() {
+                let Captured { host, source, version, configuration } = source;
+                let members = [
+                    (if position > 0 { ",{\"host\":" } else { "{\"host\":" }, host),
+                    (",\"source\":", source),
+                    (",\"version\":", version),
+                    (",\"configuration\":", configuration),
+                ];
+                for (key, value) in members {
+                    out.extend_from_slice(key.as_bytes());
+                    json::string(&mut out, value.as_bytes());
+                }
+                out.push(b'}');
+            }
+            out.push(b']');
         }
         if let Some(Matching { exchanges, latency }) = &self.matching {
             out.extend_from_slice(b",\"matching\":");

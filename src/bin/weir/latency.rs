@@ -6,13 +6,14 @@ use anyhow::{Result, bail};
 use weir::exchange::{Exchange, Heads, Policy};
 use weir::export;
 use weir::pipeline::Output;
-use weir::query::ExchangeText;
+use weir::query::ends::{self, BothEnds, Copies};
 use weir::query::group::Keys;
 use weir::query::inflight::InFlight;
 use weir::query::latency::{Collector, Latency};
 use weir::query::phases::Phases;
-use weir::query::scan::{self, Question};
+use weir::query::scan::{self, Question, Scanned};
 use weir::query::series::Series;
+use weir::query::{ExchangeText, Metric};
 use weir::report;
 use weir::report::{histogram, table};
 use weir::segment::Store;
@@ -46,74 +47,124 @@ pub(crate) fn run(args: &LatencyArgs) -> Result<Exit> {
     let keys = args.grouping.keys()?.unwrap_or_default();
     let metric = args.grouping.metric()?;
     let subject = Subject::look(&args.paths)?;
+    let asking = Asking { subject: &subject, which: &args.which, counts_copies: args.count_copies };
     if args.phases {
-        let (phases, exit) = collect(&subject, &args.which, &keys, &Phases::new(keys.clone()))?;
+        let (phases, told) = asking.collect(&keys, &Phases::new(keys.clone()))?;
         print_phases(args, &phases)?;
-        return Ok(exit);
+        return told.print(args, Metric::Total);
     }
     if args.in_flight {
         let empty = InFlight::new(args.every.unwrap_or(1_000_000_000));
-        let (in_flight, exit) = collect(&subject, &args.which, &Keys::none(), &empty)?;
+        let (in_flight, told) = asking.collect(&Keys::none(), &empty)?;
         print_in_flight(args, &in_flight)?;
-        return Ok(exit);
+        return told.print(args, Metric::Total);
     }
     if let Some(every_ns) = args.every {
         let series = Series::new(keys.clone(), metric, every_ns);
-        let (series, exit) = collect(&subject, &args.which, &keys, &series)?;
+        let (series, told) = asking.collect(&keys, &series)?;
         print_series(args, &series)?;
-        return Ok(exit);
+        return told.print(args, metric);
     }
     let latency = Latency::new(keys.clone(), metric);
-    let (latency, exit) = collect(&subject, &args.which, &keys, &latency)?;
+    let (latency, told) = asking.collect(&keys, &latency)?;
     print(args, &latency)?;
-    Ok(exit)
+    told.print(args, metric)
 }
 
-/// Lets `empty` collect what the options ask of the subject.
-pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
-    subject: &Subject,
-    which: &Which,
-    keys: &Keys,
-    empty: &C,
-) -> Result<(C, Exit)> {
-    let asked = Asked::read(which)?;
-    let is_brief = !keys.needs_heads() && !asked.filter.needs_heads();
-    let policy = Policy {
-        heads: if is_brief { Heads::Brief } else { Heads::Whole },
-        body_bytes_max: None,
-        secrets: secrets(which.keep_secrets),
-    };
-    let reading = Reading { policy, workers: which.workers };
-    if asked.is_relative() || !subject.foreign.is_empty() {
-        // The end of the data is known only when all of it was read.
-        let opened = subject.store(&reading)?;
-        let question = asked.question_of(&opened.store)?;
-        let (collector, scanned) = scan::latency(&opened.store, &question, empty)?;
-        return Ok((collector, opened.close(&scanned.damaged)?));
-    }
-    let question = asked.question(None);
-    direct(subject, &reading, &question, empty)
+/// What is asked, and how.
+pub(crate) struct Asking<'a> {
+    pub(crate) subject: &'a Subject,
+    pub(crate) which: &'a Which,
+    /// Whether exchanges that were captured at both ends count twice.
+    pub(crate) counts_copies: bool,
 }
 
-/// Answers without keeping what captures hold.
-fn direct<C: Collector + Clone + Send + Sync>(
-    subject: &Subject,
-    reading: &Reading,
-    question: &Question,
-    empty: &C,
-) -> Result<(C, Exit)> {
-    let store = Store::open(&subject.segments)?;
-    let (mut collector, scanned) = scan::latency(&store, question, empty)?;
-    let mut is_damaged = !scanned.damaged.is_empty();
-    scanned.damaged.iter().for_each(|damage| crate::exit::complain(&damage.to_string()));
-    if !subject.captures.is_empty() {
-        let tally = || Tally { question, collector: empty.clone() };
-        let outputs = (0..reading.workers.unwrap_or(1)).map(|_| tally()).collect();
-        let captured = subject.read(reading, outputs)?;
-        captured.outputs.iter().for_each(|tally| collector.merge(&tally.collector));
-        is_damaged |= captured.is_damaged;
+/// What there is to tell beside an answer.
+pub(crate) struct Told {
+    both_ends: BothEnds,
+    pub(crate) exit: Exit,
+}
+
+impl Told {
+    /// Prints it below the answer.
+    fn print(self, args: &LatencyArgs, metric: Metric) -> Result<Exit> {
+        if !self.both_ends.is_empty() {
+            let mut out = terminal::output();
+            if args.which.json {
+                let mut line = Vec::new();
+                export::ends::write(&self.both_ends, &mut line);
+                out.write_all(&line)?;
+            } else {
+                write!(out, "\n{}", report::ends::both_ends(&self.both_ends, metric))?;
+            }
+            out.flush()?;
+        }
+        Ok(self.exit)
     }
-    Ok((collector, if is_damaged { Exit::Failed } else { Exit::Done }))
+}
+
+impl Asking<'_> {
+    /// Lets `empty` collect what the options ask of the subject.
+    pub(crate) fn collect<C: Collector + Clone + Send + Sync>(
+        &self,
+        keys: &Keys,
+        empty: &C,
+    ) -> Result<(C, Told)> {
+        let asked = Asked::read(self.which)?;
+        let is_brief = !keys.needs_heads() && !asked.filter.needs_heads();
+        let policy = Policy {
+            heads: if is_brief { Heads::Brief } else { Heads::Whole },
+            body_bytes_max: None,
+            secrets: secrets(self.which.keep_secrets),
+        };
+        let reading = Reading { policy, workers: self.which.workers };
+        if asked.is_relative() || !self.subject.foreign.is_empty() {
+            // The end of the data is known only when all of it was read.
+            let opened = self.subject.store(&reading)?;
+            let question = asked.question_of(&opened.store)?;
+            let (collector, scanned, both_ends) = self.scan(&opened.store, &question, empty)?;
+            let exit = opened.close(&scanned.damaged)?;
+            return Ok((collector, Told { both_ends, exit }));
+        }
+        let question = asked.question(None);
+        self.direct(&reading, &question, empty)
+    }
+
+    fn scan<C: Collector + Clone + Send + Sync>(
+        &self,
+        store: &Store,
+        question: &Question,
+        empty: &C,
+    ) -> Result<(C, Scanned, BothEnds)> {
+        if self.counts_copies {
+            let all = Copies::default();
+            let (collector, scanned) = scan::latency(store, question, &all, empty)?;
+            return Ok((collector, scanned, BothEnds::default()));
+        }
+        Ok(ends::latency(store, question, empty)?)
+    }
+
+    /// Answers without keeping what captures hold.
+    fn direct<C: Collector + Clone + Send + Sync>(
+        &self,
+        reading: &Reading,
+        question: &Question,
+        empty: &C,
+    ) -> Result<(C, Told)> {
+        let store = Store::open(&self.subject.segments)?;
+        let (mut collector, scanned, both_ends) = self.scan(&store, question, empty)?;
+        let mut is_damaged = !scanned.damaged.is_empty();
+        scanned.damaged.iter().for_each(|damage| crate::exit::complain(&damage.to_string()));
+        if !self.subject.captures.is_empty() {
+            let tally = || Tally { question, collector: empty.clone() };
+            let outputs = (0..reading.workers.unwrap_or(1)).map(|_| tally()).collect();
+            let captured = self.subject.read(reading, outputs)?;
+            captured.outputs.iter().for_each(|tally| collector.merge(&tally.collector));
+            is_damaged |= captured.is_damaged;
+        }
+        let exit = if is_damaged { Exit::Failed } else { Exit::Done };
+        Ok((collector, Told { both_ends, exit }))
+    }
 }
 
 fn print(args: &LatencyArgs, latency: &Latency) -> Result<()> {

@@ -23,7 +23,7 @@ use weir::time::Timestamp;
 
 use crate::args::CaptureArgs;
 use crate::budget::Budget;
-use crate::capture::{Limit, Limited, host_name, policy, summarize};
+use crate::capture::{Limit, Limited, configuration, host_name, policy, summarize};
 use crate::exit::{Exit, UsageError, complain};
 use crate::list::Form;
 use crate::live_args::LiveArgs;
@@ -191,6 +191,7 @@ impl<'a> Run<'a> {
             host: host_name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             source: self.args.live.interface.join(" "),
+            configuration: configuration(self.args),
             ..About::default()
         };
         let rotate = Arc::new(AtomicBool::new(false));
