@@ -1,6 +1,8 @@
 //! How far the bytes of one class reach: names, values and targets are looked at thirty-two bytes
 //! at a time, with whatever the processor has for that.
 
+#![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
+
 /// Whether a byte may be in the name of a field or method as nearly all are: a letter, a digit,
 /// `-` or `_`. The other bytes of a token (RFC 9110 section 5.6.2) are left to who reads the odd.
 const fn is_name_byte(byte: u8) -> bool {

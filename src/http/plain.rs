@@ -1,6 +1,8 @@
 //! The fast reading of a head as nearly all are: lines that end in CRLF, names without odd
 //! bytes, no folds (RFC 9112 sections 3 to 5). Whatever is not so is left to the other readings.
 
+#![expect(clippy::inline_always, reason = "the reading is compiled for each kind of processor")]
+
 use crate::anomaly::Anomalies;
 use crate::http::class::{self, Look, Looking};
 use crate::http::event::{Side, Start};
@@ -68,12 +70,11 @@ fn read_with<L: Look>(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
 #[inline(always)]
 fn field<L: Look>(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let padded;
-    let chunk = match bytes.first_chunk() {
-        Some(chunk) => chunk,
-        None => {
-            padded = class::padded(bytes);
-            &padded
-        }
+    let chunk = if let Some(chunk) = bytes.first_chunk() {
+        chunk
+    } else {
+        padded = class::padded(bytes);
+        &padded
     };
     // A name that fills the chunk goes on behind it; the value behind a colon is looked for in
     // the same chunk first.

@@ -52,7 +52,6 @@ pub struct Recorder {
 
 /// What the recorder receives.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "most are blocks, and a queue holds but a few")]
 enum Delivery {
     Block(EncodedBlock),
     Tick(Timestamp),
