@@ -88,7 +88,7 @@ fn disturb(sent: &[Sent], disturbances: &[Disturbance], skew_us: i64) -> Vec<Rec
         sent.frame.at + if is_late { skew_us.abs() * 1000 } else { 0 }
     };
     frames.sort_by_key(arrival);
-    for disturbance in disturbances {
+    for disturbance in disturbances.iter().filter(|_| !sent.is_empty()) {
         let place = |index: &prop::sample::Index| index.index(frames.len());
         let near = |from: usize, by: usize| {
             let window = frames.iter().enumerate().skip(from).take(by + 1);

@@ -33,6 +33,9 @@ pub struct Conversation {
     book: Book,
     /// What the network did so far.
     path: Path,
+    /// Where the latest gap in what the lower and the higher peer sent ends, of those before it
+    /// was known who the client is; 0 where there was none.
+    early_gaps: [u64; 2],
 }
 
 /// What of a conversation works on its streams.
@@ -77,6 +80,7 @@ impl Default for Conversation {
             responses: MessageParser::searching(Side::Response),
             book: Book::default(),
             path: Path::default(),
+            early_gaps: [0; 2],
         }
     }
 }
@@ -99,8 +103,15 @@ impl Sink for Ear<'_, '_> {
     #[inline]
     fn stream(&mut self, side: Peer, event: StreamEvent<'_>) {
         let Some(client) = self.conversation.client.or_else(|| self.meet(side, &event)) else {
-            if let StreamEvent::Data(data) = event {
-                self.desk.ledger.bytes.unparsed += data.bytes.len() as u64;
+            match event {
+                StreamEvent::Data(data) => {
+                    self.desk.ledger.bytes.unparsed += data.bytes.len() as u64;
+                }
+                StreamEvent::Gap { offset, len, .. } => {
+                    let [low, high] = &mut self.conversation.early_gaps;
+                    *(if side == Peer::Low { low } else { high }) = offset.saturating_add(len);
+                }
+                StreamEvent::End { .. } | StreamEvent::Reset { .. } => {}
             }
             return;
         };
@@ -128,6 +139,16 @@ impl<'d> Ear<'_, 'd> {
             Side::Response => side.other(),
         };
         conversation.client = Some(client);
+        // What was lost before may have been requests, and responses to them.
+        let [low, high] = conversation.early_gaps;
+        let (requests, responses) = if client == Peer::Low { (low, high) } else { (high, low) };
+        if responses > 0 {
+            conversation.book.reach(responses);
+            conversation.book.lose_response_place(responses);
+        }
+        if requests > 0 {
+            conversation.book.lose_request_place();
+        }
         Some(client)
     }
 
@@ -201,7 +222,8 @@ impl<'d> Ear<'_, 'd> {
     /// The conversation, and what its book needs to know.
     fn split(&mut self) -> (Parts<'_>, Around<'_, 'd>) {
         let Self { conversation, desk, key, opened_at, client, connect_ns, coverage } = self;
-        let Conversation { client: speaker, requests, responses, book, path } = &mut **conversation;
+        let Conversation { client: speaker, requests, responses, book, path, .. } =
+            &mut **conversation;
         let around = Around {
             desk,
             key,
