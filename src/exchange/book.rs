@@ -96,6 +96,8 @@ pub(super) struct Book {
     previous_end: Option<Timestamp>,
     /// Where the latest gap in the requests ends; 0 where there was none.
     request_gap_end: u64,
+    /// Where a request begins whose head is not whole yet, if there is one.
+    unfinished_from: Option<u64>,
     place: Place,
     /// Where the latest gap in the responses ends that hid a place.
     response_gap_end: u64,
@@ -154,6 +156,11 @@ impl Book {
         let [request, _] = &mut self.lost;
         *request = true;
         self.lost_request_at = Some(self.response_position);
+    }
+
+    /// Notes where a request begins whose head is not whole yet, if there is one.
+    pub(super) const fn note_unfinished(&mut self, from: Option<u64>) {
+        self.unfinished_from = from;
     }
 
     /// Notes how far the responses have come.
@@ -250,8 +257,10 @@ impl Book {
         if self.pipelines && place > first {
             return Answered::Ambiguous(place);
         }
-        // A request that was lost after this one may be the one that is answered here.
-        if request.gap_after < acknowledged {
+        // A request that was lost after this one may be the one that is answered here, or one of
+        // which only a part was seen yet.
+        let is_unfinished = self.unfinished_from.is_some_and(|from| from < acknowledged);
+        if request.gap_after < acknowledged || is_unfinished {
             Answered::Ambiguous(place)
         } else {
             Answered::Pending(place)

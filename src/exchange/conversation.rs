@@ -259,6 +259,7 @@ impl<'d> Ear<'_, 'd> {
 
     fn responses(&mut self, mut input: Input<'_>) {
         let (Parts { requests, responses, book, .. }, mut around) = self.split();
+        book.note_unfinished(requests.held_from());
         loop {
             if responses.is_searching() {
                 book.search_response();

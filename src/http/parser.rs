@@ -212,6 +212,13 @@ impl MessageParser {
         )
     }
 
+    /// Where in the stream the head begins that is held until it is whole; `None` where none is.
+    #[must_use]
+    pub fn held_from(&self) -> Option<u64> {
+        let held = self.held.as_ref().filter(|_| matches!(self.message.place, Place::Head(_)));
+        held.map(|held| held.origin.offset)
+    }
+
     /// Bytes of an unfinished head that are held.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
