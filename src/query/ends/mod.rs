@@ -3,7 +3,7 @@
 //! Two captures of one exchange share its endpoints and its lengths, and nothing else: the clocks
 //! differ, and with them its identity. So it is recognised by what cannot be otherwise:
 //!
-//! - the same client, server, method, route, host, status, and the same lengths of both heads and
+//! - the same client, server, method, target, host, status, and the same lengths of both heads and
 //!   both bodies;
 //! - the server's copy lies inside the client's, by one difference of the clocks (`clock.rs`) of
 //!   up to [`CLOCKS_APART_NS_MAX`], found anew for each stretch of time, because clocks drift. At

@@ -8,6 +8,7 @@ use foldhash::fast::{FixedState, RandomState};
 use super::copies::Spot;
 use crate::anomaly::Anomaly;
 use crate::exchange::{Facts, MessageFacts, State};
+use crate::http::lines;
 use crate::limits::CONNECTIONS_FOLLOWED_MAX;
 use crate::packet::Endpoint;
 use crate::query::text::Text;
@@ -23,7 +24,7 @@ pub(super) struct Row {
     /// And when this capture saw their connection first.
     pub(super) connection: u64,
     pub(super) server: Endpoint,
-    /// Method, route, host, status and lengths, hashed.
+    /// Method, route, host, target, status and lengths, hashed.
     pub(super) content: u64,
     pub(super) index: u32,
     /// Nanoseconds since the Unix epoch, by the clock of its capture.
@@ -63,6 +64,9 @@ impl Row {
         let content = HASH.hash_one((numbers, HASH.hash_one(text.method())));
         let content = HASH.hash_one((content, text.route()));
         let content = HASH.hash_one((content, text.host()));
+        // Requests at even distances are all alike but for what they ask for.
+        let target = lines::request_line(text.request_head()).target;
+        let content = HASH.hash_one((content, target));
         let evidence = &facts.evidence;
         let lost_before = evidence.missing_before > 0
             || !evidence.before_request.is_none()
