@@ -110,6 +110,7 @@ pub const STRAYS_MAX: u8 = 3;
 
 /// Closed flows that linger in one shard; the oldest goes for a new one.
 pub const LINGERING_FLOWS_SHARD_MAX: usize = 256;
+
 /// Longest frame on the wire that is believed, in bytes: twice the largest BIG TCP frame that
 /// Linux builds (512 KiB). A capture that claims more of a frame must not move a stream by it.
 pub const WIRE_BYTES_MAX: usize = 1 << 20;

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 
 use super::json;
+use super::latency::write_by;
 use crate::query::compare::{
     Change, Contrast, Counts, Decimal, Finding, Quantity, Value, ValueChange, ValueReport,
 };
-use crate::query::group::{Key, Keys};
+use crate::query::group::Keys;
 use crate::query::latency::{PERCENTILES, Row};
 use crate::segment::Metric;
 
@@ -14,20 +15,9 @@ use crate::segment::Metric;
 /// that side has no such group; an open end of an interval is null; `verdicts` stand, `withheld`
 /// ones fall if what was not seen whole speaks against them.
 pub fn write_contrast(keys: &Keys, metric: Metric, contrast: &Contrast, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"by\":{");
-    for (position, (key, value)) in keys.as_slice().iter().zip(&contrast.values).enumerate() {
-        separate(position, out);
-        json::string(out, key.name().as_bytes());
-        out.push(b':');
-        match value {
-            Some(value) if *key == Key::Status && value.iter().all(u8::is_ascii_digit) => {
-                out.extend_from_slice(value);
-            }
-            Some(value) => json::string(out, value),
-            None => out.extend_from_slice(b"null"),
-        }
-    }
-    out.extend_from_slice(b"},\"metric\":\"");
+    out.push(b'{');
+    write_by(keys, &contrast.values, out);
+    out.extend_from_slice(b",\"metric\":\"");
     out.extend_from_slice(metric.name().as_bytes());
     out.push(b'"');
     let sides = [("before", &contrast.before), ("after", &contrast.after)];

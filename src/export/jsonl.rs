@@ -42,6 +42,11 @@ fn write_identity(facts: &Facts, out: &mut Vec<u8>) {
     json::id(out, facts.id());
     out.extend_from_slice(b",\"start\":");
     json::timestamp(out, facts.start);
+    write_place(facts, out);
+}
+
+/// Appends the members that say whose exchange it is, and its state.
+pub(super) fn write_place(facts: &Facts, out: &mut Vec<u8>) {
     out.extend_from_slice(b",\"client\":");
     json::endpoint(out, facts.connection.client);
     out.extend_from_slice(b",\"server\":");

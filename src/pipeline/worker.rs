@@ -352,10 +352,8 @@ impl Shard {
             flow.close(key, cause, packet.at, hand);
             flow.weigh(&mut self.head_bytes);
             hand.common.ledger.flows.closed += 1;
-            self.lingering.push_back((packet.at, *key, flow.connection.opened_at()));
-            if self.lingering.len() > LINGERING_FLOWS_SHARD_MAX {
-                self.forget_oldest();
-            }
+            let opened_at = flow.connection.opened_at();
+            self.linger((packet.at, *key, opened_at));
         }
     }
 
@@ -389,9 +387,18 @@ impl Shard {
             flow.close(key, Farewell::Closed, at, hand);
             flow.weigh(&mut self.head_bytes);
             hand.common.ledger.flows.closed += 1;
-            self.lingering.push_back((now, *key, flow.connection.opened_at()));
+            let opened_at = flow.connection.opened_at();
+            self.linger((now, *key, opened_at));
         } else if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
             self.waiting.push(*key);
+        }
+    }
+
+    /// Lets a closed flow linger; the oldest goes where there are too many.
+    fn linger(&mut self, closed: (Timestamp, FlowKey, Timestamp)) {
+        self.lingering.push_back(closed);
+        if self.lingering.len() > LINGERING_FLOWS_SHARD_MAX {
+            self.forget_oldest();
         }
     }
 

@@ -9,11 +9,9 @@ use crate::query::compare::{
 use crate::query::group::{Key, Keys};
 use crate::query::latency::Row;
 use crate::report::escape::{cut, escaped};
+use crate::report::sentence::note;
 use crate::report::style::{Role, Style};
 use crate::report::units;
-
-/// Width of sentences.
-const WIDTH: usize = 80;
 
 /// Columns of a value with its interval.
 const SIDE: usize = 26;
@@ -228,24 +226,6 @@ fn summary(out: &mut String, contrasts: &[Contrast]) {
         let _ = write!(text, " {} new, {} gone.", units::count(new), units::count(gone));
     }
     note(out, &text);
-}
-
-/// Adds a sentence, in lines of at most [`WIDTH`] columns.
-fn note(out: &mut String, sentence: &str) {
-    let mut column = 0;
-    for word in sentence.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out.push('\n');
 }
 
 /// Differences that are told of those that cannot be decided.

@@ -1,10 +1,9 @@
 //! Exchanges that were captured at both ends, in sentences.
 
-use std::fmt::Write;
-
 use crate::query::Metric;
 use crate::query::ends::{BothEnds, Pair, Vantage};
 use crate::report::escape::escaped;
+use crate::report::sentence::note;
 use crate::report::units;
 
 /// Pairs of captures that are told one by one.
@@ -23,18 +22,22 @@ pub fn both_ends(ends: &BothEnds, metric: Metric) -> String {
         let pairs = units::counted(rest.len() as u64, "pair", "pairs");
         let count = units::count(rest.iter().map(|pair| pair.count).sum());
         let unsure = units::count(rest.iter().map(|pair| pair.unsure).sum());
-        let _ = writeln!(
-            out,
-            "{pairs} of captures more have {count} exchanges in common, and {unsure} more may \
+        note(
+            &mut out,
+            &format!(
+                "{pairs} of captures more have {count} exchanges in common, and {unsure} more may \
              be: see --json."
+            ),
         );
     }
     if ends.uncompared > 0 {
         let count = units::counted(ends.uncompared, "exchange was", "exchanges were");
-        let _ = writeln!(
-            out,
-            "{count} not looked for at the other end, too many at once: --since and --until \
+        note(
+            &mut out,
+            &format!(
+                "{count} not looked for at the other end, too many at once: --since and --until \
              take less."
+            ),
         );
     }
     out
@@ -44,34 +47,38 @@ fn told(out: &mut String, pair: &Pair, metric: Metric) {
     let (client, server) = names(&pair.client, &pair.server);
     if pair.count > 0 && pair.client == pair.server {
         let count = units::counted(pair.count, "exchange is", "exchanges are");
-        let _ = writeln!(out, "{count} in two copies of one capture ({client}): counted once.");
+        note(out, &format!("{count} in two copies of one capture ({client}): counted once."));
     } else if pair.count > 0 && pair.is_one_place() {
         let count = units::counted(pair.count, "exchange is", "exchanges are");
-        let _ = writeln!(
+        note(
             out,
-            "{count} in two captures of one place ({client}, {server}): counted once."
+            &format!("{count} in two captures of one place ({client}, {server}): counted once."),
         );
     } else if pair.count > 0 {
         let count = units::counted(pair.count, "exchange was", "exchanges were");
         let times = if metric == Metric::Wait { &pair.wait } else { &pair.total };
         let at = |mille| units::duration(times.value_at_mille(mille).unwrap_or(0));
-        let _ = writeln!(
+        note(
             out,
-            "{count} captured at both ends ({client} client side, {server} server side): counted \
+            &format!(
+                "{count} captured at both ends ({client} client side, {server} server side): counted \
              once, by the server's copy; the network took {} at p50, {} at p99 of them. The \
              server's clock is {} {} the client's.",
-            at(500),
-            at(990),
-            units::duration(pair.clock_ns.unsigned_abs()),
-            if pair.clock_ns < 0 { "behind" } else { "ahead of" },
+                at(500),
+                at(990),
+                units::duration(pair.clock_ns.unsigned_abs()),
+                if pair.clock_ns < 0 { "behind" } else { "ahead of" },
+            ),
         );
     }
     if pair.unsure > 0 {
         let count = units::counted(pair.unsure, "exchange", "exchanges");
-        let _ = writeln!(
+        note(
             out,
-            "{count} of {client} may be the same as others of {server}, which is not certain: \
+            &format!(
+                "{count} of {client} may be the same as others of {server}, which is not certain: \
              counted at both."
+            ),
         );
     }
 }

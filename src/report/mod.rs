@@ -12,6 +12,7 @@ pub mod list;
 pub mod phases;
 mod pretty;
 pub mod reasons;
+mod sentence;
 pub mod series;
 pub mod style;
 pub mod table;

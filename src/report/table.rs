@@ -7,11 +7,10 @@ use comfy_table::{CellAlignment, Table};
 use crate::query::group::{Key, Keys};
 use crate::query::latency::{Latency, PERCENTILES, Percentile, Row, quantile};
 use crate::report::escape::{cut, escaped};
+pub use crate::report::sentence::WIDTH;
+use crate::report::sentence::note;
 use crate::report::style::{Role, Style};
 use crate::report::units;
-
-/// How wide a table is where nobody says.
-pub const WIDTH: usize = 80;
 
 /// Below this width every group takes three lines.
 const WIDE_FROM: usize = 130;
@@ -186,24 +185,6 @@ fn touched(whole: &Row) -> Option<String> {
     }
     let share = units::share(touched, whole.total().saturating_add(unseen));
     Some(format!("{share} of exchanges touched by capture loss: {}.", parts.join(", ")))
-}
-
-/// Adds a sentence, in lines of at most [`WIDTH`] columns.
-fn note(out: &mut String, sentence: &str) {
-    let mut column = 0;
-    for word in sentence.split(' ') {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > WIDTH {
-            out.push('\n');
-            column = 0;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out.push('\n');
 }
 
 /// How many exchanges the open percentiles would take, as a sentence; `None` where none is open.

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::content::{self, Content};
 use super::json;
+use super::jsonl::write_place;
 use crate::exchange::redact::redact_body;
 use crate::exchange::{Exchange, ExchangeId, MessageFacts, MessageText, Secrets, State, Timing};
 use crate::http::lines;
@@ -261,15 +262,7 @@ fn write_extension(exchange: &Exchange, notes: &[String], out: &mut Vec<u8>) {
     let facts = &exchange.facts;
     out.extend_from_slice(b",\"_weir\":{\"id\":");
     json::id(out, facts.id());
-    out.extend_from_slice(b",\"client\":");
-    json::endpoint(out, facts.connection.client);
-    out.extend_from_slice(b",\"server\":");
-    json::endpoint(out, facts.connection.server);
-    out.extend_from_slice(b",\"index\":");
-    json::number(out, u64::from(facts.index));
-    out.extend_from_slice(b",\"state\":\"");
-    out.extend_from_slice(facts.state.name().as_bytes());
-    out.push(b'"');
+    write_place(facts, out);
     if facts.request.is_some() {
         let line = lines::request_line(&exchange.request.head);
         out.extend_from_slice(b",\"route\":");
