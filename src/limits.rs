@@ -30,8 +30,9 @@ pub const FLOWS_MAX: usize = 1 << 18;
 /// answer that somebody still waits for.
 pub const FLOW_IDLE_NS: u64 = 3_600_000_000_000;
 
-/// A closed flow is kept this long for stragglers, in nanoseconds: copies of its last packets.
-pub const FLOW_LINGER_NS: u64 = 5_000_000_000;
+/// A closed flow is remembered this long for its stragglers, in nanoseconds: copies of its last
+/// packets.
+pub const CLOSED_FLOW_NS: u64 = 5_000_000_000;
 
 /// Out-of-order bytes held for one direction of a flow. Covers the largest window that a path of
 /// 1 Gbit/s and 30 ms needs; beyond it the gap is declared.
@@ -108,8 +109,11 @@ pub const STRAY_AHEAD_BYTES: i64 = 1 << 30;
 /// So many stray packets in a row mean that the endpoints were reused unseen.
 pub const STRAYS_MAX: u8 = 3;
 
-/// Closed flows that linger in one shard; the oldest goes for a new one.
-pub const LINGERING_FLOWS_SHARD_MAX: usize = 256;
+/// Closed flows that are remembered in one shard; the oldest is forgotten for a new one.
+pub const CLOSED_FLOWS_SHARD_MAX: usize = 1024;
+
+/// Flows that are over and kept by a worker for reuse.
+pub const SPARE_FLOWS_MAX: usize = 64;
 
 /// Longest frame on the wire that is believed, in bytes: twice the largest BIG TCP frame that
 /// Linux builds (512 KiB). A capture that claims more of a frame must not move a stream by it.

@@ -127,6 +127,13 @@ struct Losses {
 }
 
 impl Book {
+    /// Makes it the book of another connection; keeps the room of its list.
+    pub(super) fn restart(&mut self) {
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.clear();
+        *self = Self { pending, ..Self::default() };
+    }
+
     pub(super) fn open_exchanges(&self) -> usize {
         self.pending.len()
     }

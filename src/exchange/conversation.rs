@@ -86,6 +86,18 @@ impl Default for Conversation {
 }
 
 impl Conversation {
+    /// Makes it the conversation of another connection, of which nothing was heard yet. What it
+    /// had under way is to be closed before.
+    pub fn restart(&mut self) {
+        let Self { client, requests, responses, book, path, early_gaps } = self;
+        *client = None;
+        *requests = MessageParser::searching(Side::Request);
+        *responses = MessageParser::searching(Side::Response);
+        book.restart();
+        *path = Path::default();
+        *early_gaps = [0; 2];
+    }
+
     /// Exchanges under way.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {

@@ -86,9 +86,11 @@ impl<S> FlowTable<S> {
             .map(|&at| SlotId(at))
     }
 
-    /// Notes that the flow was seen, and lends its state with the time it was seen before.
+    /// Notes that the flow of `key` was seen at `at`, if it is here: where it lies, its state, and
+    /// when it was seen last before.
     #[inline]
-    pub fn touch(&mut self, id: SlotId, at: Timestamp) -> Option<(&mut S, Timestamp)> {
+    pub fn see(&mut self, key: &FlowKey, at: Timestamp) -> Option<(SlotId, &mut S, Timestamp)> {
+        let id = self.find(key)?;
         let slot = self.slots.get_mut(id.0 as usize)?;
         let before = slot.seen_at;
         if at > before {
@@ -98,7 +100,7 @@ impl<S> FlowTable<S> {
             }
         }
         let slot = self.slots.get_mut(id.0 as usize)?;
-        slot.state.as_mut().map(|state| (state, before))
+        slot.state.as_mut().map(|state| (id, state, before))
     }
 
     /// Lends a flow's state.
@@ -108,7 +110,7 @@ impl<S> FlowTable<S> {
     }
 
     /// Opens a flow. `None` where the table is full or the key is here already.
-    pub fn open(&mut self, key: FlowKey, at: Timestamp, state: S) -> Option<SlotId> {
+    pub fn open(&mut self, key: FlowKey, at: Timestamp, state: S) -> Option<(SlotId, &mut S)> {
         if self.is_full() || self.find(&key).is_some() {
             return None;
         }
@@ -128,7 +130,8 @@ impl<S> FlowTable<S> {
         index.insert_unique(hash, place, |&at| {
             slots.get(at as usize).map_or(0, |slot| hasher.hash_one(slot.key))
         });
-        Some(SlotId(place))
+        let state = self.slots.get_mut(place as usize)?.state.as_mut()?;
+        Some((SlotId(place), state))
     }
 
     /// Takes a flow out.
@@ -227,11 +230,11 @@ mod tests {
     #[test]
     fn a_full_table_refuses_and_evicts_the_longest_idle() {
         let mut table = FlowTable::new(2);
-        let first = table.open(key(1), seconds(0), 'a').unwrap();
+        table.open(key(1), seconds(0), 'a').unwrap();
         table.open(key(2), seconds(1), 'b').unwrap();
         assert!(table.is_full());
         assert!(table.open(key(3), seconds(2), 'c').is_none());
-        table.touch(first, seconds(10)).unwrap();
+        table.see(&key(1), seconds(10)).unwrap();
         assert_eq!(table.evict().map(|(_, state)| state), Some('b'));
         assert!(table.open(key(3), seconds(11), 'c').is_some());
         assert_eq!(table.find(&key(2)), None);
@@ -243,8 +246,7 @@ mod tests {
         for n in 0..5 {
             table.open(key(n), seconds(u64::from(n)), n).unwrap();
         }
-        let third = table.find(&key(2)).unwrap();
-        assert_eq!(table.touch(third, seconds(100)).unwrap().1, seconds(2));
+        assert_eq!(table.see(&key(2), seconds(100)).unwrap().2, seconds(2));
         let mut gone: Vec<u16> = Vec::new();
         while let Some((_, state)) = table.expire(seconds(50)) {
             gone.push(state);
@@ -266,9 +268,9 @@ mod tests {
                     (0, Some(id)) => {
                         prop_assert_eq!(table.remove(id).map(|(_, s)| s), model.remove(&port));
                     }
-                    (_, Some(id)) => {
-                        let state = table.touch(id, at).map(|(state, _)| *state);
-                        prop_assert_eq!(state, model.get(&port).copied());
+                    (_, Some(found)) => {
+                        let seen = table.see(&key(port), at).map(|(id, state, _)| (id, *state));
+                        prop_assert_eq!(seen, Some((found, model[&port])));
                     }
                     (_, None) => {
                         prop_assert!(!model.contains_key(&port));

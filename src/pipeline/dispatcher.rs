@@ -278,6 +278,17 @@ impl<'r> Intake<'r> {
     /// expire flows needs a second stamp to confirm it: one wrong stamp must not end them all.
     #[inline]
     fn advance(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
+        // A tick is never further off than a second.
+        if at < self.tick_at {
+            self.leapt_to = None;
+            self.now = at.max(self.now);
+        } else {
+            self.stride(at, hand_on);
+        }
+    }
+
+    /// Moves time on to the next tick, or by a leap.
+    fn stride(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
         if at.since(self.now) >= FLOW_IDLE_NS && self.now != Timestamp::MIN {
             let leapt_to = self.leapt_to.replace(at);
             if leapt_to.is_none_or(|before| before.since(at).max(at.since(before)) >= FLOW_IDLE_NS)

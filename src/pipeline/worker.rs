@@ -1,26 +1,23 @@
 //! The flows of some shards: finds the flow of each packet, runs its connection and conversation,
 //! and ends what is over.
 
-use std::collections::VecDeque;
-
 use crate::exchange::{Conversation, Coverage, Desk, Ear, Exchange, Farewell, Pending, Policy};
-use crate::flow::{FlowKey, FlowTable, Peer, SlotId};
+use crate::flow::{ClosedFlows, FlowKey, FlowTable, Peer, SlotId};
 use crate::ledger::{Bytes, Ledger};
 use crate::limits::{
-    FLOW_IDLE_NS, FLOW_LINGER_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX, HELD_BYTES_SHARD_MAX,
-    LINGERING_FLOWS_SHARD_MAX, SHARDS,
+    CLOSED_FLOWS_SHARD_MAX, CLOSED_FLOW_NS, FLOW_IDLE_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX,
+    HELD_BYTES_SHARD_MAX, SHARDS, SPARE_FLOWS_MAX,
 };
 use crate::packet::{Flags, Packet};
 use crate::pipeline::reduction::Reduction;
-use crate::tcp::{Connection, Outlet, Seq, Sink, StreamEvent, Verdict};
+use crate::tcp::{Connection, Outlet, Remains, Seq, Verdict};
 use crate::time::Timestamp;
 
 /// Both directions of a connection and their state.
 #[derive(Debug)]
 struct Flow {
     connection: Connection,
-    /// `None` once its exchanges were brought to their end: a closed flow that lingers is small.
-    conversation: Option<Box<Conversation>>,
+    conversation: Conversation,
     /// What it adds to the head bytes of its shard.
     head_bytes: usize,
     /// Whether it stands in its shard's list of flows that wait for missing bytes.
@@ -32,8 +29,8 @@ struct Flow {
 struct Shard {
     /// Boxed, so that opening and closing move a pointer.
     table: FlowTable<Box<Flow>>,
-    /// Closed flows in the order of their closing, with their time of opening.
-    lingering: VecDeque<(Timestamp, FlowKey, Timestamp)>,
+    /// What is remembered of flows that were closed.
+    closed: ClosedFlows<Remains>,
     /// Flows that wait for missing bytes.
     waiting: Vec<FlowKey>,
     held_bytes: usize,
@@ -47,6 +44,9 @@ struct Common {
     policy: Policy,
     #[expect(clippy::vec_box, reason = "an exchange moves between here and its queue boxed")]
     pool: Vec<Box<Pending>>,
+    /// Flows that are over, for reuse.
+    #[expect(clippy::vec_box, reason = "a flow moves between here and its table boxed")]
+    spare: Vec<Box<Flow>>,
     ledger: Ledger,
     bytes: Bytes,
 }
@@ -70,7 +70,7 @@ impl Worker {
     pub(super) fn new(policy: Policy) -> Self {
         let shard = || Shard {
             table: FlowTable::new(FLOWS_MAX / SHARDS),
-            lingering: VecDeque::new(),
+            closed: ClosedFlows::new(CLOSED_FLOWS_SHARD_MAX),
             waiting: Vec::new(),
             held_bytes: 0,
             head_bytes: 0,
@@ -82,6 +82,7 @@ impl Worker {
             common: Common {
                 policy,
                 pool: Vec::new(),
+                spare: Vec::new(),
                 ledger: Ledger::default(),
                 bytes: Bytes::default(),
             },
@@ -97,7 +98,8 @@ impl Worker {
         shard.packet(&key, side, packet, &mut Hand { common, emit });
     }
 
-    /// Looks for flows that are over by time: idle, lingering, or waiting in vain for bytes.
+    /// Looks for flows that are over by time, idle or waiting in vain for bytes, and forgets closed
+    /// ones.
     pub(super) fn tick(&mut self, now: Timestamp, emit: Emit<'_>) {
         let Self { shards, common, .. } = self;
         let mut hand = Hand { common, emit };
@@ -117,7 +119,7 @@ impl Worker {
         let mut hand = Hand { common, emit };
         for shard in shards.iter_mut().skip(reduction.shards()) {
             while let Some((key, flow)) = shard.table.evict() {
-                shard.end_flow((&key, flow), Farewell::Evicted, now, &mut hand);
+                shard.end_flow((key, flow), Farewell::Evicted, now, &mut hand);
             }
         }
     }
@@ -138,7 +140,7 @@ impl Worker {
         let mut hand = Hand { common, emit };
         for shard in shards {
             while let Some((key, flow)) = shard.table.evict() {
-                shard.end_flow((&key, flow), Farewell::CaptureEnded, now, &mut hand);
+                shard.end_flow((key, flow), Farewell::CaptureEnded, now, &mut hand);
             }
         }
         self.account()
@@ -151,22 +153,35 @@ struct Hand<'h, 'e> {
     emit: Emit<'e>,
 }
 
+impl Common {
+    /// A flow that begins with `connection`.
+    fn flow(&mut self, connection: Connection) -> Box<Flow> {
+        let Some(mut flow) = self.spare.pop() else {
+            let conversation = Conversation::default();
+            return Box::new(Flow { connection, conversation, head_bytes: 0, is_listed: false });
+        };
+        flow.restart(connection);
+        flow
+    }
+
+    /// Takes back a flow that is over.
+    fn recycle(&mut self, flow: Box<Flow>) {
+        if self.spare.len() < SPARE_FLOWS_MAX {
+            self.spare.push(flow);
+        }
+    }
+}
+
 impl Flow {
-    fn new(connection: Connection) -> Box<Self> {
-        Box::new(Self {
-            connection,
-            conversation: Some(Box::default()),
-            is_listed: false,
-            head_bytes: 0,
-        })
+    /// Makes it the flow of another connection.
+    fn restart(&mut self, connection: Connection) {
+        self.connection = connection;
+        self.conversation.restart();
+        self.head_bytes = 0;
+        self.is_listed = false;
     }
 
-    /// Whether its exchanges were brought to their end.
-    const fn is_over(&self) -> bool {
-        self.conversation.is_none()
-    }
-
-    /// Lets the connection work with the conversation listening; `None` where that is over.
+    /// Lets the connection work with the conversation listening.
     #[inline]
     fn with<R>(
         &mut self,
@@ -174,13 +189,12 @@ impl Flow {
         held_bytes: &mut usize,
         hand: &mut Hand<'_, '_>,
         work: impl FnOnce(&mut Connection, &mut Outlet<'_, Ear<'_, '_>>) -> R,
-    ) -> Option<R> {
+    ) -> R {
         let Self { connection, conversation, .. } = self;
-        let conversation = conversation.as_deref_mut()?;
-        let Common { policy, pool, ledger, bytes } = &mut *hand.common;
+        let Common { policy, pool, ledger, bytes, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         let mut ear = ear(key, connection, conversation, &mut desk);
-        Some(work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes }))
+        work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
     }
 
     /// Gives the connection its next packet.
@@ -194,20 +208,6 @@ impl Flow {
     ) -> Verdict {
         self.connection.meet(side, packet);
         self.with(key, held_bytes, hand, |connection, out| connection.push(side, packet, out))
-            .unwrap_or_else(|| self.straggle(side, packet, held_bytes, hand))
-    }
-
-    /// Gives the connection a packet that comes after its end: nobody listens any more.
-    #[cold]
-    fn straggle(
-        &mut self,
-        side: Peer,
-        packet: &Packet<'_>,
-        held_bytes: &mut usize,
-        hand: &mut Hand<'_, '_>,
-    ) -> Verdict {
-        let bytes = &mut hand.common.bytes;
-        self.connection.push(side, packet, &mut Outlet { sink: &mut Deaf, bytes, held_bytes })
     }
 
     /// Hands on whatever is held of its streams.
@@ -219,7 +219,7 @@ impl Flow {
     /// Brings the count of its shard up to date with the heads that it holds.
     #[inline]
     fn weigh(&mut self, head_bytes: &mut usize) {
-        let now = self.conversation.as_ref().map_or(0, |it| it.held_bytes());
+        let now = self.conversation.held_bytes();
         if now != self.head_bytes {
             *head_bytes = head_bytes.saturating_sub(self.head_bytes) + now;
             self.head_bytes = now;
@@ -229,7 +229,6 @@ impl Flow {
     /// Gives up the heads that it holds.
     fn give_up(&mut self, key: &FlowKey, at: Timestamp, hand: &mut Hand<'_, '_>) {
         let Self { connection, conversation, .. } = self;
-        let Some(conversation) = conversation.as_deref_mut() else { return };
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         ear(key, connection, conversation, &mut desk).give_up(at);
@@ -238,18 +237,10 @@ impl Flow {
     /// Brings its exchanges to their end.
     fn close(&mut self, key: &FlowKey, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
         let Self { connection, conversation, .. } = self;
-        let Some(mut conversation) = conversation.take() else { return };
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
-        ear(key, connection, &mut conversation, &mut desk).close(cause, at);
+        ear(key, connection, conversation, &mut desk).close(cause, at);
     }
-}
-
-/// Listens to a connection that has ended, of which nothing more is to be heard.
-struct Deaf;
-
-impl Sink for Deaf {
-    fn stream(&mut self, _: Peer, _: StreamEvent<'_>) {}
 }
 
 fn ear<'a, 'd>(
@@ -273,9 +264,16 @@ fn ear<'a, 'd>(
 impl Shard {
     #[inline]
     fn packet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
-        let Some(id) = self.flow(key, packet, hand) else { return };
         let Self { table, held_bytes, head_bytes, .. } = self;
-        let Some((_, flow)) = table.get_mut(id) else { return };
+        let Some((id, flow, before)) = table.see(key, packet.at) else {
+            return self.meet(key, side, packet, hand);
+        };
+        if packet.at.since(before) > FLOW_IDLE_NS {
+            return self.renew((id, before), (key, side, packet), hand);
+        }
+        if flow.connection.acknowledge(side, packet) {
+            return;
+        }
         let verdict = flow.push(key, side, packet, (held_bytes, hand));
         flow.weigh(head_bytes);
         if *head_bytes > HEADS_SHARD_BYTES_MAX && flow.head_bytes > 0 {
@@ -288,34 +286,45 @@ impl Shard {
         self.follow_up(id, verdict, (key, side, packet), hand);
     }
 
-    /// Where the packet's flow lies; opens one where the packet can begin one.
-    #[inline]
-    fn flow(
+    /// Takes a packet of endpoints that were silent for too long: another flow begins, if any.
+    #[cold]
+    fn renew(
         &mut self,
-        key: &FlowKey,
-        packet: &Packet<'_>,
+        (id, before): (SlotId, Timestamp),
+        (key, side, packet): (&FlowKey, Peer, &Packet<'_>),
         hand: &mut Hand<'_, '_>,
-    ) -> Option<SlotId> {
-        if let Some(id) = self.table.find(key) {
-            let (_, before) = self.table.touch(id, packet.at)?;
-            if packet.at.since(before) <= FLOW_IDLE_NS {
-                return Some(id);
+    ) {
+        if let Some(flow) = self.table.remove(id) {
+            self.end_flow(flow, Farewell::Expired, before, hand);
+        }
+        self.meet(key, side, packet, hand);
+    }
+
+    /// Takes a packet of which no flow is open: opens one where the packet can begin one.
+    fn meet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
+        let remains = self.closed.get(key);
+        let connection = match remains.map(|it| it.push(side, packet, &mut hand.common.bytes)) {
+            Some(Verdict::Replaced(successor)) => {
+                self.closed.forget(key);
+                succeed(side, packet, successor)
             }
-            let (key, flow) = self.table.remove(id)?;
-            self.end_flow((&key, flow), Farewell::Expired, before, hand);
-        }
-        // An acknowledgment or an end without data tells nothing of a connection not known.
-        if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) {
-            return None;
-        }
+            Some(_) => return,
+            // An acknowledgment or an end without data tells nothing of a connection not known.
+            None if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) => return,
+            None => Connection::new(packet.at),
+        };
         if self.table.is_full()
             && let Some((key, flow)) = self.table.evict()
         {
             let at = flow.connection.latest();
-            self.end_flow((&key, flow), Farewell::Evicted, at, hand);
+            self.end_flow((key, flow), Farewell::Evicted, at, hand);
         }
         hand.common.ledger.flows.opened += 1;
-        self.table.open(*key, packet.at, Flow::new(Connection::new(packet.at)))
+        let flow = hand.common.flow(connection);
+        let Some((id, flow)) = self.table.open(*key, packet.at, flow) else { return };
+        let verdict = flow.push(key, side, packet, (&mut self.held_bytes, hand));
+        flow.weigh(&mut self.head_bytes);
+        self.follow_up(id, verdict, (key, side, packet), hand);
     }
 
     /// Does what a packet's verdict asks for beyond going on.
@@ -331,14 +340,13 @@ impl Shard {
         if let Verdict::Replaced(successor) = verdict {
             let at = flow.connection.latest();
             flow.flush(key, held_bytes, hand);
-            if !flow.is_over() {
-                flow.close(key, Farewell::Closed, at, hand);
-                hand.common.ledger.flows.closed += 1;
-            }
+            flow.close(key, Farewell::Closed, at, hand);
+            hand.common.ledger.flows.closed += 1;
             self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
-            *flow = Flow::new(succeed(side, packet, successor));
+            flow.restart(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
             verdict = flow.push(key, side, packet, (held_bytes, hand));
+            flow.weigh(&mut self.head_bytes);
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
             flow.flush(key, held_bytes, hand);
@@ -346,33 +354,34 @@ impl Shard {
         if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
             self.waiting.push(*key);
         }
-        if verdict == Verdict::Closed && !flow.is_over() {
+        if verdict == Verdict::Closed {
             let cause =
                 if packet.flags.has(Flags::RST) { Farewell::Reset } else { Farewell::Closed };
-            flow.close(key, cause, packet.at, hand);
-            flow.weigh(&mut self.head_bytes);
-            hand.common.ledger.flows.closed += 1;
-            let opened_at = flow.connection.opened_at();
-            self.linger((packet.at, *key, opened_at));
+            self.close(id, cause, packet.at, hand);
         }
     }
 
+    /// Ends a flow whose connection was closed; what remains of it is remembered for a while.
+    fn close(&mut self, id: SlotId, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
+        let Some((key, mut flow)) = self.table.remove(id) else { return };
+        self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
+        flow.close(&key, cause, at, hand);
+        hand.common.ledger.flows.closed += 1;
+        self.closed.remember(key, at, flow.connection.remains());
+        hand.common.recycle(flow);
+    }
+
     fn tick(&mut self, now: Timestamp, hand: &mut Hand<'_, '_>) {
-        while let Some((closed_at, ..)) = self.lingering.front()
-            && now.since(*closed_at) > FLOW_LINGER_NS
-        {
-            self.forget_oldest();
-        }
+        self.closed.forget_before(before(now, CLOSED_FLOW_NS));
         for key in std::mem::take(&mut self.waiting) {
             self.tick_waiting(&key, now, hand);
         }
         if now.since(Timestamp::MIN) < FLOW_IDLE_NS {
             return;
         }
-        let limit = Timestamp::from_nanos(now.as_nanos().saturating_sub_unsigned(FLOW_IDLE_NS));
-        while let Some((key, flow)) = self.table.expire(limit) {
+        while let Some((key, flow)) = self.table.expire(before(now, FLOW_IDLE_NS)) {
             let at = flow.connection.latest();
-            self.end_flow((&key, flow), Farewell::Expired, at, hand);
+            self.end_flow((key, flow), Farewell::Expired, at, hand);
         }
     }
 
@@ -382,51 +391,25 @@ impl Shard {
         let Some((_, flow)) = table.get_mut(id) else { return };
         flow.is_listed = false;
         let verdict = flow.with(key, held_bytes, hand, |connection, out| connection.tick(now, out));
-        if verdict == Some(Verdict::Closed) {
+        flow.weigh(&mut self.head_bytes);
+        if verdict == Verdict::Closed {
             let at = flow.connection.latest();
-            flow.close(key, Farewell::Closed, at, hand);
-            flow.weigh(&mut self.head_bytes);
-            hand.common.ledger.flows.closed += 1;
-            let opened_at = flow.connection.opened_at();
-            self.linger((now, *key, opened_at));
+            self.close(id, Farewell::Closed, at, hand);
         } else if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
             self.waiting.push(*key);
-        }
-    }
-
-    /// Lets a closed flow linger; the oldest goes where there are too many.
-    fn linger(&mut self, closed: (Timestamp, FlowKey, Timestamp)) {
-        self.lingering.push_back(closed);
-        if self.lingering.len() > LINGERING_FLOWS_SHARD_MAX {
-            self.forget_oldest();
-        }
-    }
-
-    /// Removes the flow that was closed first, unless its endpoints serve another by now.
-    fn forget_oldest(&mut self) {
-        let Some((_, key, opened_at)) = self.lingering.pop_front() else { return };
-        let Some(id) = self.table.find(&key) else { return };
-        if let Some((_, flow)) = self.table.get_mut(id)
-            && flow.is_over()
-            && flow.connection.opened_at() == opened_at
-        {
-            self.table.remove(id);
         }
     }
 
     /// Ends a flow that was taken out of the table.
     fn end_flow(
         &mut self,
-        (key, mut flow): (&FlowKey, Box<Flow>),
+        (key, mut flow): (FlowKey, Box<Flow>),
         cause: Farewell,
         at: Timestamp,
         hand: &mut Hand<'_, '_>,
     ) {
         self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
-        if flow.is_over() {
-            return;
-        }
-        flow.flush(key, &mut self.held_bytes, hand);
+        flow.flush(&key, &mut self.held_bytes, hand);
         let flows = &mut hand.common.ledger.flows;
         let cause = if flow.connection.is_closed() { Farewell::Closed } else { cause };
         *match cause {
@@ -435,8 +418,14 @@ impl Shard {
             Farewell::Evicted => &mut flows.evicted,
             Farewell::CaptureEnded => &mut flows.live,
         } += 1;
-        flow.close(key, cause, at, hand);
+        flow.close(&key, cause, at, hand);
+        hand.common.recycle(flow);
     }
+}
+
+/// The time that lies so long before `now`.
+const fn before(now: Timestamp, ns: u64) -> Timestamp {
+    Timestamp::from_nanos(now.as_nanos().saturating_sub_unsigned(ns))
 }
 
 /// The connection that takes over the endpoints with `packet`.

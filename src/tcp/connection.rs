@@ -10,6 +10,7 @@ use crate::limits::{
 use crate::packet::{Flags, Packet};
 use crate::tcp::path::{Path, Probe};
 use crate::tcp::reassembler::{Piece, Reassembler};
+use crate::tcp::remains::{Remains, Trace};
 use crate::tcp::seq::Seq;
 use crate::tcp::{Absence, Data, StreamEvent};
 use crate::time::Timestamp;
@@ -165,6 +166,14 @@ impl Connection {
         self.latest
     }
 
+    /// What is to be kept of it once it has ended.
+    #[must_use]
+    pub fn remains(&self) -> Remains {
+        let streams = self.streams.each_ref();
+        let streams = streams.map(|stream| Trace { origin: stream.origin, next: stream.next });
+        Remains { streams, successor: self.successor }
+    }
+
     /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
     #[inline]
     pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
@@ -175,6 +184,58 @@ impl Connection {
             let is_answer = packet.flags.has(Flags::ACK);
             self.client = Some(if is_answer { side.other() } else { side });
         }
+    }
+
+    /// Takes a packet that only acknowledges, where all is in order and nobody needs to hear of it;
+    /// whether it was one. The short way for what [`push`](Self::push) does too.
+    #[inline]
+    pub fn acknowledge(&mut self, side: Peer, packet: &Packet<'_>) -> bool {
+        const READ: Flags = Flags(Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0);
+        if packet.flags.0 & READ.0 != Flags::ACK.0
+            || !packet.payload.is_empty()
+            || packet.cut != 0
+            || packet.window == 0
+            || packet.at < self.latest
+            || self.closed
+            || self.shut_at.is_some()
+            || self.waiting.is_some()
+            || self.successor.is_some()
+            || self.ends_handshake(side)
+        {
+            return false;
+        }
+        let path = &mut self.path;
+        let [low, high] = &mut self.streams;
+        let (own, peer) = if side == Peer::Low { (low, high) } else { (high, low) };
+        let (Some(origin), Some(peer_origin)) = (own.origin, peer.origin) else { return false };
+        let claimed = Seq(packet.ack).offset(peer_origin, peer.next);
+        let is_in_order = own.seen
+            && own.end.is_none()
+            && own.is_clear()
+            && peer.is_clear()
+            && Seq(packet.seq).offset(origin, own.next) == own.next.cast_signed();
+        let Ok(acknowledged) = u64::try_from(claimed) else { return false };
+        if !is_in_order || acknowledged.max(peer.received) > peer.acknowledgeable() {
+            return false;
+        }
+        if peer.probe.end != 0 && acknowledged >= peer.probe.end {
+            if path.is_least(side, packet.at.since(peer.probe.sent_at)) {
+                return false;
+            }
+            peer.probe = Probe::default();
+        }
+        peer.received = peer.received.max(acknowledged);
+        self.strays = 0;
+        self.latest = packet.at;
+        true
+    }
+
+    /// Whether a packet of `side` in its first place may tell something of the handshake.
+    fn ends_handshake(&self, side: Peer) -> bool {
+        self.client == Some(side)
+            && self.stream(side).next.cast_signed() <= self.syn_bytes
+            && (self.ack_at.is_none()
+                || self.answered_at.is_some() && self.path.handshake_ns(side) == 0)
     }
 
     /// Takes the next packet, sent by `side`.
@@ -205,6 +266,9 @@ impl Connection {
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
+        if self.closed {
+            return self.remains().push(side, packet, out.bytes);
+        }
         let number = Seq(packet.seq);
         self.watch_window(side, packet, out);
         if packet.flags.has(Flags::RST) {
@@ -218,9 +282,7 @@ impl Connection {
                 }
                 return verdict;
             }
-            if !self.closed {
-                return self.place(side, packet, packet.seq.wrapping_add(1), out);
-            }
+            return self.place(side, packet, packet.seq.wrapping_add(1), out);
         }
         // Data from the successor's client at its first byte: its SYN-ACK was not captured.
         if let Some((from, syn, at)) = self.successor
@@ -229,9 +291,6 @@ impl Connection {
             && packet.wire_payload() > 0
         {
             return Verdict::Replaced(Some((syn, at)));
-        }
-        if self.closed {
-            return self.straggle(side, packet, out);
         }
         self.place(side, packet, packet.seq, out)
     }
@@ -273,7 +332,7 @@ impl Connection {
     /// Notes how long the client's window is shut.
     fn watch_window<S: Sink>(&mut self, side: Peer, packet: &Packet<'_>, out: &mut Outlet<'_, S>) {
         let odd = packet.flags.has(Flags::SYN) || packet.flags.has(Flags::RST);
-        if odd || self.closed || self.client != Some(side) || !packet.flags.has(Flags::ACK) {
+        if odd || self.client != Some(side) || !packet.flags.has(Flags::ACK) {
             return;
         }
         if packet.window == 0 {
@@ -303,14 +362,10 @@ impl Connection {
         let number = Seq(packet.seq);
         let acks = packet.flags.has(Flags::ACK);
         let successor = self.successor;
-        let is_closed = self.closed;
         let (own, peer) = self.both(side);
         let known = own.origin;
         let is_same = known == Some(number.plus(1));
         if !acks {
-            if is_closed && !is_same {
-                return Some(Verdict::Replaced(None));
-            }
             if is_same || known.is_none() {
                 self.begin(side, number, packet.at);
                 self.syn_bytes = i64::try_from(packet.wire_payload()).unwrap_or(i64::MAX);
@@ -342,7 +397,7 @@ impl Connection {
         // Another SYN-ACK on a live connection begins nothing (RFC 9293 section 3.10.7.4), unless
         // the side that would have asked for it is never captured.
         let begins_anew = !peer.seen && peer.origin != Some(Seq(packet.ack));
-        Some(if begins_anew || is_closed { Verdict::Replaced(None) } else { Verdict::Open })
+        Some(if begins_anew { Verdict::Replaced(None) } else { Verdict::Open })
     }
 
     /// Takes a reset, where it lies near its stream's place; others are strays.
@@ -357,7 +412,7 @@ impl Connection {
             let position = Seq(packet.seq).offset(origin, own.next);
             position.abs_diff(own.next.cast_signed()) < 1 << 24
         });
-        if self.closed || !is_near {
+        if !is_near {
             return self.verdict();
         }
         self.latest = self.latest.max(packet.at);
@@ -368,24 +423,6 @@ impl Connection {
                 out.sink.stream(side, StreamEvent::Reset { at: packet.at });
             }
         }
-        Verdict::Closed
-    }
-
-    /// Accounts for a packet that comes after the end.
-    fn straggle<S: Sink>(
-        &mut self,
-        side: Peer,
-        packet: &Packet<'_>,
-        out: &mut Outlet<'_, S>,
-    ) -> Verdict {
-        let captured = packet.payload.len() as u64;
-        let own = self.stream(side);
-        let is_known = own.origin.is_some_and(|origin| {
-            let end = Seq(packet.seq).offset(origin, own.next).saturating_add_unsigned(captured);
-            end <= own.next.cast_signed() && end >= 0
-        });
-        out.bytes.payload += captured;
-        *(if is_known { &mut out.bytes.duplicate } else { &mut out.bytes.refused }) += captured;
         Verdict::Closed
     }
 
@@ -443,7 +480,7 @@ impl Connection {
                 out.sink.path(&self.path);
             }
         }
-        if is_next && self.waiting.is_none() && !packet.flags.has(Flags::FIN) {
+        if is_next && self.waiting.is_none() {
             self.latest = self.latest.max(packet.at);
             let (own, _) = self.both(side);
             let offset = own.next;
@@ -459,12 +496,17 @@ impl Connection {
                 let data = Data { at: packet.at, offset, acknowledged, bytes };
                 out.sink.stream(side, StreamEvent::Data(data));
             }
-            return Verdict::Open;
+            if packet.flags.has(Flags::FIN) {
+                let (own, _) = self.both(side);
+                own.end = Some(own.next);
+                self.end(side, out);
+            }
+            return self.verdict();
         }
         self.place_late(side, packet, position, acknowledged, out)
     }
 
-    /// Puts a packet that is not simply the next one, or the last, in its place.
+    /// Puts a packet that is not simply the next one in its place.
     #[expect(clippy::too_many_arguments, reason = "the packet and what place() read from it")]
     fn place_late<S: Sink>(
         &mut self,
@@ -675,19 +717,25 @@ impl Connection {
             }
             moved = true;
         }
-        let at = self.latest;
-        let (own, _) = self.both(side);
+        let own = self.stream(side);
         if own.end == Some(own.next) && !own.ended {
-            own.ended = true;
-            // Bytes beyond the end that came before the FIN have no place after all.
-            let beyond = own.discard();
-            *out.held_bytes -= beyond;
-            out.bytes.refused += beyond as u64;
-            out.sink.stream(side, StreamEvent::End { at });
+            self.end(side, out);
             moved = true;
-            self.closed = self.streams.iter().all(|stream| stream.ended);
         }
         moved
+    }
+
+    /// Tells that a stream has come to its end.
+    fn end<S: Sink>(&mut self, side: Peer, out: &mut Outlet<'_, S>) {
+        let at = self.latest;
+        let (own, _) = self.both(side);
+        own.ended = true;
+        // Bytes beyond the end that came before the FIN have no place after all.
+        let beyond = own.discard();
+        *out.held_bytes -= beyond;
+        out.bytes.refused += beyond as u64;
+        out.sink.stream(side, StreamEvent::End { at });
+        self.closed = self.streams.iter().all(|stream| stream.ended);
     }
 
     const fn verdict(&self) -> Verdict {
@@ -744,7 +792,66 @@ mod tests {
         seq: u32,
         ack: u32,
         flags: Flags,
+        window: u16,
         payload: Vec<u8>,
+    }
+
+    impl Sent {
+        fn packet(&self, at: Timestamp) -> Packet<'_> {
+            let ends = [Endpoint::v4([10, 0, 0, 1], 4000), Endpoint::v4([10, 0, 0, 2], 80)];
+            let index = usize::from(self.side == Peer::High);
+            Packet {
+                at,
+                source: ends[index],
+                target: ends[1 - index],
+                seq: self.seq,
+                ack: self.ack,
+                flags: self.flags,
+                window: self.window,
+                payload: &self.payload,
+                cut: 0,
+            }
+        }
+    }
+
+    /// A connection, and everything that it told.
+    #[derive(Debug)]
+    struct Way {
+        connection: Connection,
+        taken: Loosely,
+        bytes: Bytes,
+        held_bytes: usize,
+    }
+
+    /// Takes what crafted acknowledgments lead to as well.
+    #[derive(Debug, Default)]
+    struct Loosely(String);
+
+    impl Sink for Loosely {
+        fn stream(&mut self, side: Peer, event: StreamEvent<'_>) {
+            self.0 += &format!("{side:?} {event:?}\n");
+        }
+
+        fn path(&mut self, path: &Path) {
+            self.0 += &format!("{path:?}\n");
+        }
+    }
+
+    impl Way {
+        fn new() -> Self {
+            let connection = Connection::new(Timestamp::default());
+            Self { connection, taken: Loosely::default(), bytes: Bytes::default(), held_bytes: 0 }
+        }
+
+        fn push(&mut self, sent: &Sent, at: Timestamp, shortly: bool) -> Verdict {
+            let packet = sent.packet(at);
+            if shortly && self.connection.acknowledge(sent.side, &packet) {
+                return Verdict::Open;
+            }
+            let Self { connection, taken, bytes, held_bytes } = self;
+            connection.meet(sent.side, &packet);
+            connection.push(sent.side, &packet, &mut Outlet { sink: taken, bytes, held_bytes })
+        }
     }
 
     const ORIGINS: [u32; 2] = [u32::MAX - 20, 7];
@@ -763,6 +870,7 @@ mod tests {
                 seq: number(index, streams[index].len()).wrapping_sub(u32::from(back)),
                 ack: number(1 - index, streams[1 - index].len()),
                 flags,
+                window: 100,
                 payload,
             });
         };
@@ -783,7 +891,6 @@ mod tests {
     }
 
     fn run(packets: &[Sent], step_ns: u64) -> (Taken, Bytes, Connection) {
-        let ends = [Endpoint::v4([10, 0, 0, 1], 4000), Endpoint::v4([10, 0, 0, 2], 80)];
         let mut taken = Taken::default();
         let mut bytes = Bytes::default();
         let mut held_bytes = 0;
@@ -791,18 +898,7 @@ mod tests {
         let mut at = Timestamp::default();
         for sent in packets {
             at = at.plus(step_ns);
-            let index = usize::from(sent.side == Peer::High);
-            let packet = Packet {
-                at,
-                source: ends[index],
-                target: ends[1 - index],
-                seq: sent.seq,
-                ack: sent.ack,
-                flags: sent.flags,
-                window: 0,
-                payload: &sent.payload,
-                cut: 0,
-            };
+            let packet = sent.packet(at);
             let mut out =
                 Outlet { sink: &mut taken, bytes: &mut bytes, held_bytes: &mut held_bytes };
             assert!(!matches!(connection.push(sent.side, &packet, &mut out), Verdict::Replaced(_)));
@@ -915,6 +1011,37 @@ mod tests {
                 prop_assert_eq!(got.iter().filter(|byte| byte.is_none()).count(), missing[index]);
             }
             prop_assert_eq!(bytes.gap, (missing[0] + missing[1]) as u64);
+        }
+
+        /// The short way for acknowledgments leaves everything as the general way does.
+        #[test]
+        fn the_short_way_is_no_other_way(
+            turns in proptest::collection::vec((any::<bool>(), 0_u8..40), 1..30),
+            moves in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..12, 0_u8..6), 0..8),
+            steps in proptest::collection::vec(-2_000_i64..30_000_000, 200),
+        ) {
+            let (mut packets, _) = dialogue(&turns);
+            for (from, by, kind) in moves {
+                let from = from.index(packets.len());
+                match kind {
+                    0 => packets.insert((from + by).min(packets.len()), packets[from].clone()),
+                    1 => packets[from].ack = packets[from].ack.wrapping_add(u32::try_from(by).unwrap()),
+                    2 => packets[from].ack = packets[from].ack.wrapping_sub(u32::try_from(by).unwrap()),
+                    3 => packets[from].window = 0,
+                    4 => packets[from].seq = packets[from].seq.wrapping_add(u32::try_from(by).unwrap()),
+                    _ if packets.len() > 4 => drop(packets.remove(from)),
+                    _ => {}
+                }
+            }
+            let mut ways = [Way::new(), Way::new()];
+            let mut at = Timestamp::default();
+            for (sent, step) in packets.iter().zip(steps.iter().cycle()) {
+                at = Timestamp::from_nanos(at.as_nanos() + step);
+                let [general, short] = &mut ways;
+                prop_assert_eq!(general.push(sent, at, false), short.push(sent, at, true));
+            }
+            let [general, short] = ways.map(|way| format!("{way:?}"));
+            prop_assert_eq!(general, short);
         }
 
         /// Any packets at all: no panic, nothing held back at the end, every byte accounted for.

@@ -3,10 +3,12 @@
 mod connection;
 mod path;
 mod reassembler;
+mod remains;
 mod seq;
 
 pub use connection::{Connection, Outlet, Sink, Verdict};
 pub use path::Path;
+pub use remains::Remains;
 pub use seq::Seq;
 
 use crate::time::Timestamp;

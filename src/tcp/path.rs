@@ -62,13 +62,18 @@ impl Path {
 
     /// Notes a round trip; whether it was the smallest so far.
     pub(super) fn round_trip(&mut self, side: Peer, ns: u64) -> bool {
-        let Some(least) = self.least_ns.get_mut(index(side)) else { return false };
-        let ns = short(ns).max(1);
-        let is_less = *least == 0 || ns < *least;
-        if is_less {
-            *least = ns;
+        let is_least = self.is_least(side, ns);
+        if is_least && let Some(least) = self.least_ns.get_mut(index(side)) {
+            *least = short(ns).max(1);
         }
-        is_less
+        is_least
+    }
+
+    /// Whether a round trip is smaller than all so far.
+    #[inline]
+    pub(super) fn is_least(&self, side: Peer, ns: u64) -> bool {
+        let least = self.least_ns(side);
+        least == 0 || short(ns).max(1) < least
     }
 
     /// Notes a retransmission before which nothing came for so long.

@@ -1,0 +1,178 @@
+//! What is remembered of flows that are over, in bounded room and for a bounded time.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+use crate::flow::key::FlowKey;
+use crate::time::Timestamp;
+
+#[derive(Debug)]
+struct Entry<S> {
+    key: FlowKey,
+    closed_at: Timestamp,
+    /// `None` once another flow has taken the endpoints.
+    state: Option<S>,
+}
+
+/// States of closed flows by key, the oldest forgotten first.
+///
+/// They lie in the order of their closing, apart from the flows that are open: remembering and
+/// forgetting go through memory in order, and the few flows at work stay in the cache.
+#[derive(Debug)]
+pub struct ClosedFlows<S> {
+    /// Numbers of entries, by key.
+    index: HashTable<u32>,
+    entries: VecDeque<Entry<S>>,
+    /// The number of the first entry; numbers go round.
+    first: u32,
+    flows_max: usize,
+    hasher: RandomState,
+}
+
+impl<S> ClosedFlows<S> {
+    /// Room for `flows_max` flows (at least one), none of them remembered yet. Hashes are seeded
+    /// anew, so that strangers cannot choose endpoints that collide.
+    #[must_use]
+    pub fn new(flows_max: usize) -> Self {
+        Self {
+            index: HashTable::new(),
+            entries: VecDeque::new(),
+            first: 0,
+            flows_max: flows_max.clamp(1, u32::MAX as usize),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// How many flows are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// What is remembered of the flow of `key`.
+    #[must_use]
+    pub fn get(&self, key: &FlowKey) -> Option<&S> {
+        let hash = self.hasher.hash_one(key);
+        let number = self.index.find(hash, |&number| self.is_of(number, key))?;
+        self.entries.get(number.wrapping_sub(self.first) as usize)?.state.as_ref()
+    }
+
+    /// Remembers a flow that was closed at `at`, instead of any other of that key; the one that
+    /// was closed first is forgotten where there is no room.
+    pub fn remember(&mut self, key: FlowKey, at: Timestamp, state: S) {
+        self.forget(&key);
+        if self.entries.len() >= self.flows_max {
+            self.forget_first();
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the bound fits, and numbers go round")]
+        let number = self.first.wrapping_add(self.entries.len() as u32);
+        self.entries.push_back(Entry { key, closed_at: at, state: Some(state) });
+        let Self { index, entries, first, hasher, .. } = self;
+        index.insert_unique(hasher.hash_one(key), number, |number| {
+            let entry = entries.get(number.wrapping_sub(*first) as usize);
+            entry.map_or(0, |entry| hasher.hash_one(entry.key))
+        });
+    }
+
+    /// Forgets the flow of `key`: its endpoints serve another.
+    pub fn forget(&mut self, key: &FlowKey) {
+        let hash = self.hasher.hash_one(key);
+        let Self { index, entries, first, .. } = self;
+        let place = |number: u32| number.wrapping_sub(*first) as usize;
+        let is_of = |&number: &u32| entries.get(place(number)).is_some_and(|it| it.key == *key);
+        if let Ok(found) = index.find_entry(hash, is_of) {
+            let (number, _) = found.remove();
+            if let Some(entry) = entries.get_mut(place(number)) {
+                entry.state = None;
+            }
+        }
+    }
+
+    /// Forgets the flows that were closed before `limit`, up to the first that was not.
+    pub fn forget_before(&mut self, limit: Timestamp) {
+        while self.entries.front().is_some_and(|entry| entry.closed_at < limit) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        let number = self.first;
+        self.first = number.wrapping_add(1);
+        if entry.state.is_some()
+            && let Ok(found) =
+                self.index.find_entry(self.hasher.hash_one(entry.key), |&it| it == number)
+        {
+            found.remove();
+        }
+    }
+
+    fn is_of(&self, number: u32, key: &FlowKey) -> bool {
+        let entry = self.entries.get(number.wrapping_sub(self.first) as usize);
+        entry.is_some_and(|entry| entry.key == *key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Endpoint;
+    use proptest::prelude::*;
+
+    fn key(n: u16) -> FlowKey {
+        FlowKey::between(Endpoint::v4([1, 2, 3, 4], n), Endpoint::v4([1, 2, 3, 5], 80)).0
+    }
+
+    proptest! {
+        /// Against a plain list in the order of closing, also where numbers go round.
+        #[test]
+        fn remembers_as_a_list_does(
+            start in prop::sample::select(vec![0_u32, u32::MAX - 3]),
+            steps in proptest::collection::vec((0_u16..9, 0_u8..6), 0..200),
+        ) {
+            let mut closed = ClosedFlows::new(5);
+            closed.first = start;
+            let mut model: Vec<(u16, i64)> = Vec::new();
+            let mut room: Vec<(u16, i64)> = Vec::new();
+            for (at, (port, step)) in (0_i64..).zip(steps) {
+                match step {
+                    0 => {
+                        closed.forget(&key(port));
+                        model.retain(|(known, _)| *known != port);
+                    }
+                    1 => {
+                        closed.forget_before(Timestamp::from_nanos(at - 4));
+                        model.retain(|(_, closed_at)| *closed_at >= at - 4);
+                        room.retain(|(_, closed_at)| *closed_at >= at - 4);
+                    }
+                    _ => {
+                        closed.remember(key(port), Timestamp::from_nanos(at), at);
+                        model.retain(|(known, _)| *known != port);
+                        // A forgotten flow keeps its place until its turn comes.
+                        if room.len() == 5 {
+                            let oldest = room.remove(0);
+                            model.retain(|known| *known != oldest);
+                        }
+                        model.push((port, at));
+                        room.push((port, at));
+                    }
+                }
+                prop_assert_eq!(closed.len(), model.len());
+                prop_assert_eq!(closed.is_empty(), model.is_empty());
+                for port in 0..9 {
+                    let expected = model.iter().find(|(known, _)| *known == port);
+                    prop_assert_eq!(closed.get(&key(port)), expected.map(|(_, at)| at));
+                }
+            }
+        }
+    }
+}
