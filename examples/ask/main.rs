@@ -6,9 +6,10 @@
 //!
 //! With RATE (requests a second over all connections) a connection waits until its next request is
 //! due; without it, it asks as soon as it is answered. `--once` opens a connection for each
-//! request. `own` runs from before the request is written until the response is read, by the
-//! client's clock. It is raw: not corrected for requests that were asked late, and it contains the
-//! client's wait for a processor, while the response lies in its socket.
+//! request. `own` runs from before the request is written until the response is read. It is raw:
+//! not corrected for requests that were asked late, and it contains the client's wait for a
+//! processor, while the response lies in its socket. All times are by the wall clock, which is the
+//! one that the kernel stamps by: it must not be set meanwhile.
 //!
 //! `--times` takes that wait apart: `kernel` runs from before the request is written until the
 //! last packet of the response entered the client's host, by the kernel's stamp, and `waited` is
@@ -76,7 +77,7 @@ fn main() {
     }
     let own = seen.iter().map(|seen| seen.own_ns);
     let kernel = seen.iter().filter_map(|seen| seen.kernel_ns);
-    let waited = seen.iter().filter_map(|seen| Some(seen.own_ns.saturating_sub(seen.kernel_ns?)));
+    let waited = seen.iter().filter_map(|seen| Some(seen.own_ns - seen.kernel_ns?));
     println!(
         r#"{{"requests":{},"ok":{ok},"body_bytes":{body_bytes},"seconds":{took:.3},"stamped":{},"own":{},"kernel":{},"waited":{}}}"#,
         seen.len(),
@@ -129,6 +130,17 @@ fn percentiles(mut values: Vec<u64>) -> String {
     format!(r#"{{"p50_ns":{},"p90_ns":{},"p99_ns":{}}}"#, at(500), at(900), at(990))
 }
 
+/// Nanoseconds since the Unix epoch, by the clock that the kernel stamps by.
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_nanos()).expect("before 2262")
+}
+
+/// Nanoseconds from one instant to a later one.
+fn between(from: i64, to: i64) -> u64 {
+    u64::try_from(to - from).expect("a clock that is not set back")
+}
+
 fn count(of: usize) -> u32 {
     u32::try_from(of).expect("few")
 }
@@ -140,8 +152,8 @@ struct Connection {
     port: u16,
     /// How often it has asked.
     turn: usize,
-    /// When it asked last, by the clock that measures and in nanoseconds since the Unix epoch.
-    asked: Option<(Instant, i64)>,
+    /// When it asked what is not answered, in nanoseconds since the Unix epoch.
+    asked_at: Option<i64>,
     /// What has arrived of a head.
     head: Vec<u8>,
     /// Once the head is there: the status and the length of the body.
@@ -245,9 +257,7 @@ impl<'p> Client<'p> {
         let plan = self.plan;
         let connection = self.connection(number);
         let mut stream = connection.stream.as_ref().expect("a connection");
-        let asked_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after");
-        let asked_at = i64::try_from(asked_at.as_nanos()).expect("within 292 years");
-        connection.asked = Some((Instant::now(), asked_at));
+        connection.asked_at = Some(wall());
         stream.write_all(&plan.request).expect("the server reads");
     }
 
@@ -256,17 +266,17 @@ impl<'p> Client<'p> {
         let connection = self.connections.get_mut(number).expect("one of the connections");
         let stream = connection.stream.as_ref().expect("a connection");
         let (read, stamp) = stamps::receive(stream, &mut self.buffer).expect("a response");
-        let now = Instant::now();
+        let read_at = wall();
         assert!(read > 0, "the server closed before it answered");
         let answer = connection.take(self.buffer.get(..read).expect("read"));
         let Some((status, body_bytes)) = answer else { return };
-        let (asked, asked_at) = connection.asked.take().expect("a response to a request");
+        let asked_at = connection.asked_at.take().expect("a response to a request");
         self.seen.push(Seen {
             port: connection.port,
             index: if self.plan.once { 0 } else { connection.turn },
             asked_at,
-            own_ns: u64::try_from(now.duration_since(asked).as_nanos()).expect("short"),
-            kernel_ns: stamp.map(|stamp| u64::try_from(stamp - asked_at).unwrap_or(0)),
+            own_ns: between(asked_at, read_at),
+            kernel_ns: stamp.map(|stamp| between(asked_at, stamp)),
         });
         connection.turn += 1;
         if self.plan.once {
@@ -274,7 +284,7 @@ impl<'p> Client<'p> {
         }
         self.ok += usize::from(status == 200);
         self.body_bytes += body_bytes;
-        self.queue(number, now.duration_since(began));
+        self.queue(number, began.elapsed());
     }
 }
 
