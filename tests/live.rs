@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::namespace::{Neighbour, in_namespace, ip, try_ip};
 use crate::run::{KEEP_ALL, Seen};
@@ -209,6 +209,66 @@ fn every_request_over_loopback_is_seen_and_its_wait_is_the_servers_delay() {
             });
         });
     }
+}
+
+/// By the clock that the kernel stamps frames by, in nanoseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "stamps are held against what the test did when")]
+fn wall() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_nanos()).expect("before 2262")
+}
+
+/// How far the clocks of two processors may be apart, in nanoseconds.
+const CLOCKS_APART_NS: i64 = 10_000;
+
+/// However long a process waits for a processor, what it does is before or after what the wire
+/// shows of it: the bounds hold on any machine, and are close together on a quiet one.
+#[test]
+fn times_lie_between_what_client_and_server_did() {
+    with_cable(|neighbour| {
+        const REQUESTS: usize = 300;
+        const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let listener = TcpListener::bind((NEAR, PORT)).expect("a port in a new network");
+        let address = listener.local_addr().expect("bound");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut buffer = [0; 1000];
+            let turn = |_| {
+                assert_ne!(stream.read(&mut buffer).expect("a request"), 0);
+                let served_at = wall();
+                stream.write_all(RESPONSE).expect("the client reads");
+                served_at
+            };
+            (0..REQUESTS).map(turn).collect::<Vec<_>>()
+        });
+        let capture = Capture::begin(&["near"], settings(our_ports()), 1);
+        let (tell, told) = channel();
+        neighbour.run(move || {
+            let mut stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a server");
+            stream.set_nodelay(true).expect("an option");
+            stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+            let mut buffer = [0; RESPONSE.len()];
+            for _ in 0..REQUESTS {
+                let writes_at = wall();
+                stream.write_all(b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n").expect("sent");
+                stream.read_exact(&mut buffer).expect("a response");
+                tell.send((writes_at, wall())).expect("the test waits");
+            }
+        });
+        let client: Vec<(i64, i64)> = told.iter().collect();
+        let served_at = server.join().expect("no panic");
+        let mut seen = capture.end();
+        check_all_seen(&seen, REQUESTS, 2);
+        seen.exchanges.sort_by_key(|exchange| exchange.facts.start);
+        for ((exchange, client), served_at) in seen.exchanges.iter().zip(client).zip(served_at) {
+            let total = exchange.facts.timing.total_ns.expect("complete");
+            let start = exchange.facts.start.as_nanos();
+            let end = start + i64::try_from(total).expect("short");
+            let order = [client.0, start, served_at, end, client.1];
+            let holds = |pair: &[i64]| pair[0] <= pair[1] + CLOCKS_APART_NS;
+            assert!(order.windows(2).all(holds), "{order:?}");
+        }
+    });
 }
 
 /// Two networks with an interface each, `near` here and `far` there, joined by a cable.
