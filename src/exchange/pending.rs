@@ -379,16 +379,18 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 }
 
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
-    let bytes = match policy.heads {
-        Heads::Whole => head.bytes,
-        Heads::Brief | Heads::Line => {
-            let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
-            head.bytes.get(..end).unwrap_or_default()
+    if policy.heads == Heads::Whole {
+        match policy.secrets {
+            Secrets::Redacted => redact::write_head(head.bytes, &mut text.head),
+            Secrets::Kept => text.head.extend_from_slice(head.bytes),
         }
-    };
+        return;
+    }
+    let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
+    let line = head.bytes.get(..end).unwrap_or_default();
     match policy.secrets {
-        Secrets::Redacted => redact::write_head(bytes, &mut text.head),
-        Secrets::Kept => text.head.extend_from_slice(bytes),
+        Secrets::Redacted => redact::write_start_line(line, &mut text.head),
+        Secrets::Kept => text.head.extend_from_slice(line),
     }
 }
 

@@ -56,6 +56,11 @@ pub fn write_head(head: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(head.get(copied..).unwrap_or_default());
 }
 
+/// Appends the start line of a head with the values of secret query parameters replaced.
+pub(super) fn write_start_line(line: &[u8], out: &mut Vec<u8>) {
+    write_url(line, out);
+}
+
 /// Whether the name of a field that is not kept as it is may begin so.
 const fn has_treated_initial(first: u8) -> bool {
     matches!(

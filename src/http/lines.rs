@@ -91,6 +91,10 @@ pub fn field<'a>(head: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
 #[must_use]
 pub fn field_of<'a>(lines: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
     let mut fields = Fields { rest: lines };
+    // The field as nearly all are written, before the reading that takes any; often the first.
+    if let Some(value) = value_of_first(lines, name) {
+        return Some(Cow::Borrowed(value));
+    }
     // Lines that begin otherwise are passed over unread, unless a line that goes on with them
     // follows, or they begin with a blank themselves.
     while let Some(line) = fields.rest.get(..name.len())
@@ -103,15 +107,22 @@ pub fn field_of<'a>(lines: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
         }
         fields.rest = after;
     }
-    // The field as nearly all are written, before the reading that takes any.
-    if let Some((found, [b':', value @ ..])) = fields.rest.split_at_checked(name.len())
-        && found.eq_ignore_ascii_case(name.as_bytes())
-        && let (value, after) = next_line(value)
-        && !matches!(after.first(), Some(b' ' | b'\t'))
-    {
-        return Some(Cow::Borrowed(value.trim_ascii()));
+    if let Some(value) = value_of_first(fields.rest, name) {
+        return Some(Cow::Borrowed(value));
     }
     fields.find(|field| field.name.eq_ignore_ascii_case(name.as_bytes())).map(|field| field.value)
+}
+
+/// The value of the first of these lines, where it is a field of that name (any case) without a
+/// blank before its colon and no line goes on with it.
+fn value_of_first<'a>(lines: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (found, rest) = lines.split_at_checked(name.len())?;
+    let [b':', value @ ..] = rest else { return None };
+    if !found.eq_ignore_ascii_case(name.as_bytes()) {
+        return None;
+    }
+    let (value, after) = next_line(value);
+    (!matches!(after.first(), Some(b' ' | b'\t'))).then(|| value.trim_ascii())
 }
 
 /// Iterates over the fields of a head; made by [`fields`].
@@ -164,8 +175,14 @@ fn next_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Bytes of a word that is looked through one by one.
+const SHORT_WORD: usize = 9;
+
 fn split_at_blank(line: &[u8]) -> (&[u8], &[u8]) {
-    let (first, rest) = line.split_at(memchr(b' ', line).unwrap_or(line.len()));
+    // Methods and versions are short: that search is over before another is set up.
+    let is_short = line.iter().take(SHORT_WORD).position(|&byte| byte == b' ');
+    let at = is_short.or_else(|| memchr(b' ', line)).unwrap_or(line.len());
+    let (first, rest) = line.split_at(at);
     (first, rest.strip_prefix(b" ").unwrap_or(rest))
 }
 

@@ -41,13 +41,28 @@ pub struct Layout {
     style: Style,
     /// The time of the line before.
     clock: Cell<Clock>,
+    /// The client of the line before.
+    client: Cell<Written>,
 }
+
+/// An IPv4 address and how it is written; most lines have the client of the one before.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    octets: [u8; 4],
+    text: [u8; ADDRESS_BYTES_MAX],
+    /// Bytes of the text; 0 before the first line.
+    len: usize,
+}
+
+/// Bytes of the longest IPv4 address.
+const ADDRESS_BYTES_MAX: usize = 15;
 
 impl Layout {
     /// No keys, and the total.
     #[must_use]
     pub fn new(width: Option<usize>, style: Style) -> Self {
-        Self { width, style, keys: Keys::none(), metric: Metric::Total, clock: Cell::default() }
+        let (keys, metric) = (Keys::none(), Metric::Total);
+        Self { width, style, keys, metric, clock: Cell::default(), client: Cell::default() }
     }
 
     /// The same with the values of these keys, and another time.
@@ -100,18 +115,10 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
         code => units::put_number(code.into(), out),
     });
     out.push(b' ');
-    let time_at = out.len();
-    push_time(facts, *metric, out);
-    let time_columns = out.len() - time_at;
-    if let Some(blanks) = b"        ".get(time_columns..) {
-        out.extend_from_slice(blanks);
-        if let Some(column) = out.get_mut(time_at..) {
-            column.rotate_right(blanks.len());
-        }
-    }
+    let time_columns = push_time_column(facts, *metric, out);
     out.push(b' ');
     let client_at = out.len();
-    push_address(facts, out);
+    push_address(facts, layout, out);
     let taken = out.len() - client_at;
     out.extend_from_slice(b"            ".get(taken..).unwrap_or_default());
     out.push(b' ');
@@ -180,18 +187,51 @@ fn push_when(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) {
 }
 
 /// The client's address; IPv4 without the formatting machinery, because most are.
-fn push_address(facts: &Facts, out: &mut Vec<u8>) {
-    match facts.connection.client.ip() {
-        std::net::IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            units::put_number(first.into(), out);
-            for octet in rest {
-                out.push(b'.');
-                units::put_number(octet.into(), out);
-            }
+fn push_address(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) {
+    let octets = match facts.connection.client.ip() {
+        std::net::IpAddr::V4(address) => address.octets(),
+        std::net::IpAddr::V6(address) => {
+            out.extend_from_slice(address.to_string().as_bytes());
+            return;
         }
-        std::net::IpAddr::V6(address) => out.extend_from_slice(address.to_string().as_bytes()),
+    };
+    let mut written = layout.client.get();
+    if written.len == 0 || written.octets != octets {
+        written = Written::new(octets);
+        layout.client.set(written);
     }
+    out.extend_from_slice(written.text.get(..written.len).unwrap_or_default());
+}
+
+impl Written {
+    fn new(octets: [u8; 4]) -> Self {
+        let mut bytes = Vec::with_capacity(ADDRESS_BYTES_MAX);
+        for (place, octet) in octets.into_iter().enumerate() {
+            if place > 0 {
+                bytes.push(b'.');
+            }
+            units::put_number(octet.into(), &mut bytes);
+        }
+        let mut text = [0; ADDRESS_BYTES_MAX];
+        for (to, from) in text.iter_mut().zip(&bytes) {
+            *to = *from;
+        }
+        Self { octets, text, len: bytes.len() }
+    }
+}
+
+/// Appends the time, to the right of its column; gives the columns of the time itself.
+fn push_time_column(facts: &Facts, metric: Metric, out: &mut Vec<u8>) -> usize {
+    let column_at = out.len();
+    out.extend_from_slice(&[b' '; TIME_COLUMNS]);
+    let time_at = out.len();
+    push_time(facts, metric, out);
+    let columns = out.len() - time_at;
+    // It was written behind the column, and belongs at the column's end.
+    let kept = columns.max(TIME_COLUMNS);
+    out.copy_within(time_at.., column_at + kept - columns);
+    out.truncate(column_at + kept);
+    columns
 }
 
 /// The time of a phase; in place of the total of an exchange that did not end, how long it was
@@ -251,6 +291,9 @@ fn push_escaped(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// The state, where it is not complete, and the anomalies.
 fn tail(facts: &Facts) -> String {
+    if facts.state == State::Complete && facts.anomalies.is_empty() {
+        return String::new();
+    }
     let mut words: Vec<&str> = Vec::new();
     if facts.state != State::Complete {
         words.push(facts.state.name());
