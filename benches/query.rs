@@ -28,7 +28,7 @@ fn write(dir: &Path, number: usize, exchanges: &[Exchange]) {
     let number = i64::try_from(number).unwrap_or(0);
     let about = About { started_at: Timestamp::from_nanos(number), ..About::default() };
     let mut writer = SegmentWriter::create(dir, &about).expect("room for the bench");
-    let mut builder = BlockBuilder::new(1);
+    let mut builder = BlockBuilder::new();
     for exchange in exchanges {
         builder.push(exchange);
         if builder.is_full() {

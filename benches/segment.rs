@@ -13,7 +13,7 @@ fn segment(c: &mut Criterion) {
     let exchanges = exchanges_of(50_000);
     let mut group = c.benchmark_group("segment");
     group.throughput(Throughput::Elements(exchanges.len() as u64));
-    let mut builder = BlockBuilder::new(1);
+    let mut builder = BlockBuilder::new();
     group.bench_function("build", |bencher| {
         bencher.iter(|| {
             let mut bytes = 0;

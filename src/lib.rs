@@ -33,7 +33,7 @@ pub mod http;
 pub mod exchange;
 /// What other tools wrote, read as exchanges: HTTP archives and access logs with times.
 pub mod foreign;
-/// Files of exchanges: written through a map, sealed by rename, read back block by block.
+/// Files of exchanges: written into reserved room, sealed by rename, read back block by block.
 pub mod segment;
 /// Questions asked of a store of segments, or of a capture read on the spot.
 pub mod query;

@@ -5,6 +5,7 @@ mod conversation;
 mod evidence;
 mod facts;
 mod id;
+mod keys;
 mod pending;
 mod policy;
 pub mod redact;

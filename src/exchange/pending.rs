@@ -12,6 +12,12 @@ use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
 use crate::tcp::Path;
 use crate::time::Timestamp;
 
+/// Most room for a body that is kept for the next one.
+const BODY_ROOM_BYTES_MAX: usize = 8_192;
+
+/// Most room that is taken for a body because its length was announced.
+const ANNOUNCED_ROOM_BYTES_MAX: usize = 1 << 16;
+
 /// An exchange under way. Made to be reused, with the room of its buffers.
 #[derive(Debug, Default)]
 pub struct Pending {
@@ -31,6 +37,8 @@ pub struct Pending {
     response: Progress,
     /// What the network had done before it began.
     path: Path,
+    /// Room for the bodies of the request and of the response.
+    rooms: [Vec<u8>; 2],
 }
 
 /// How far a message came.
@@ -100,8 +108,13 @@ impl Pending {
     /// Gives back room that an unusual exchange took, so that a pool of these stays small.
     pub(super) fn trim(&mut self) {
         let Exchange { request, response, .. } = &mut self.exchange;
-        for text in [request, response] {
-            text.body = None;
+        for (text, room) in [request, response].into_iter().zip(&mut self.rooms) {
+            if let Some(mut body) = text.body.take()
+                && body.capacity() <= BODY_ROOM_BYTES_MAX
+            {
+                body.clear();
+                *room = body;
+            }
             if text.head.capacity() > 16_384 {
                 text.head = Vec::new();
             }
@@ -217,11 +230,20 @@ impl Pending {
     pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
         let Some(most) = policy.body_bytes_max else { return };
         let most = most.min(BODY_KEPT_BYTES_MAX);
-        let text = match part {
-            Part::Request => &mut self.exchange.request,
-            Part::Response => &mut self.exchange.response,
+        let Exchange { request, response, facts, .. } = &mut self.exchange;
+        let [request_room, response_room] = &mut self.rooms;
+        let (text, message, room) = match part {
+            Part::Request => (request, facts.request, request_room),
+            Part::Response => (response, facts.response, response_room),
         };
-        let body = text.body.get_or_insert_default();
+        let body = text.body.get_or_insert_with(|| {
+            let mut body = std::mem::take(room);
+            // As much as was announced, so that it need not move while it grows.
+            let announced = message.map_or(0, |message| message.body_bytes);
+            let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+            body.reserve(announced.min(most).min(ANNOUNCED_ROOM_BYTES_MAX));
+            body
+        });
         let room = most.saturating_sub(body.len()).min(bytes.len());
         body.extend_from_slice(bytes.get(..room).unwrap_or_default());
     }
@@ -327,13 +349,13 @@ impl Pending {
 
     fn redact_bodies(&mut self) {
         let Exchange { request, response, .. } = &mut self.exchange;
-        if request.body.is_none() && response.body.is_none() {
-            return;
-        }
-        for text in [request, response] {
-            let is_coded = crate::http::lines::field(&text.head, "content-encoding").is_some();
-            if let Some(body) = text.body.as_mut().filter(|_| !is_coded) {
-                redact::redact_body(body);
+        for MessageText { head, body } in [request, response] {
+            // Few bodies have secrets: only of these it is asked whether they are in a coding.
+            if let Some(body) = body
+                && let Some(redacted) = redact::redacted(body)
+                && crate::http::lines::field(head, "content-encoding").is_none()
+            {
+                *body = redacted;
             }
         }
     }

@@ -1,6 +1,11 @@
 //! Secrets taken out of heads and bodies before anything is stored or printed.
 
-use memchr::{memchr, memchr_iter, memmem};
+#![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
+
+use memchr::{memchr, memmem};
+
+use crate::exchange::keys;
+use crate::http::class::{self, Look, Looking};
 
 /// What stands for a secret.
 pub const REDACTED: &[u8] = b"[redacted]";
@@ -28,32 +33,8 @@ enum Treatment {
 pub fn write_head(head: &[u8], out: &mut Vec<u8>) {
     let start_line = memchr(b'\n', head).map_or(head.len(), |at| at + 1);
     write_url(head.get(..start_line).unwrap_or_default(), out);
-    // What is copied, so that lines which stay as they are go together.
-    let (mut copied, mut begun) = (start_line, start_line);
-    let mut dropping_folds = false;
-    let fields = head.get(start_line..).unwrap_or_default();
-    let ends = memchr_iter(b'\n', fields).map(|at| start_line + at + 1);
-    for end in ends.chain([head.len()]) {
-        let line = head.get(begun..end).unwrap_or_default();
-        let treatment = match line.first() {
-            None | Some(b' ' | b'\t') if !dropping_folds => None,
-            Some(b' ' | b'\t') => Some(Treatment::Drop),
-            Some(first) if has_treated_initial(*first) => {
-                Some(treatment(line)).filter(|&treatment| treatment != Treatment::Keep)
-            }
-            _ => None,
-        };
-        if let Some(treatment) = treatment {
-            out.extend_from_slice(head.get(copied..begun).unwrap_or_default());
-            write_line(line, treatment, out);
-            copied = end;
-        }
-        if !matches!(line.first(), None | Some(b' ' | b'\t')) {
-            dropping_folds = treatment.is_some_and(|it| it != Treatment::Url);
-        }
-        begun = end;
-    }
-    out.extend_from_slice(head.get(copied..).unwrap_or_default());
+    let lines = head.get(start_line..).unwrap_or_default();
+    class::look(Fields { lines, out, copied: 0, begun: 0, drops_folds: false });
 }
 
 /// Appends the start line of a head with the values of secret query parameters replaced.
@@ -61,12 +42,66 @@ pub(super) fn write_start_line(line: &[u8], out: &mut Vec<u8>) {
     write_url(line, out);
 }
 
-/// Whether the name of a field that is not kept as it is may begin so.
-const fn has_treated_initial(first: u8) -> bool {
-    matches!(
-        first.to_ascii_lowercase(),
-        b'a' | b'c' | b'l' | b'p' | b'r' | b's' | b't' | b'x' | b'\x0b' | b'\x0c' | b'\r'
-    )
+/// The lines after a start line on their way to `out`.
+struct Fields<'h> {
+    lines: &'h [u8],
+    out: &'h mut Vec<u8>,
+    /// What is copied, so that lines which stay as they are go together.
+    copied: usize,
+    /// Where the line under way begins.
+    begun: usize,
+    /// Whether a line that goes on with the one before it goes with its secret.
+    drops_folds: bool,
+}
+
+impl Looking for Fields<'_> {
+    type Found = ();
+
+    #[inline(always)]
+    fn look<L: Look>(mut self) {
+        class::each::<L>(self.lines, b'\n', |at| self.line(at + 1));
+        self.line(self.lines.len());
+        self.out.extend_from_slice(self.lines.get(self.copied..).unwrap_or_default());
+    }
+}
+
+impl Fields<'_> {
+    /// Takes the line that ends there.
+    #[inline(always)]
+    fn line(&mut self, end: usize) {
+        let line = self.lines.get(self.begun..end).unwrap_or_default();
+        let is_fold = matches!(line.first(), None | Some(b' ' | b'\t'));
+        let treatment = if is_fold {
+            (self.drops_folds && !line.is_empty()).then_some(Treatment::Drop)
+        } else if may_be_treated(line) {
+            Some(treatment(line)).filter(|&treatment| treatment != Treatment::Keep)
+        } else {
+            None
+        };
+        if let Some(treatment) = treatment {
+            self.out.extend_from_slice(self.lines.get(self.copied..self.begun).unwrap_or_default());
+            write_line(line, treatment, self.out);
+            self.copied = end;
+        }
+        if !is_fold {
+            self.drops_folds = treatment.is_some_and(|it| it != Treatment::Url);
+        }
+        self.begun = end;
+    }
+}
+
+/// Whether the name of a field that is not kept as it is may begin so: most names end here.
+#[inline(always)]
+fn may_be_treated(line: &[u8]) -> bool {
+    let Some(&begin) = line.first_chunk::<4>() else { return false };
+    match &begin.map(|byte| byte.to_ascii_lowercase()) {
+        b"cont" => line.get(9).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'o')),
+        b"cook" | b"set-" | b"auth" | b"prox" | b"priv" | b"refe" | b"loca" | b"api-" | b"apik"
+        | b"toke" | b"x-ap" | b"x-au" | b"x-ac" | b"x-se" | b"x-cs" | b"x-xs" | b"x-am"
+        | b"x-va" | b"x-go" => true,
+        // Blanks before a name are passed over.
+        [first, ..] => first.is_ascii_whitespace(),
+    }
 }
 
 /// How the field of this line is treated, by its name.
@@ -181,7 +216,7 @@ fn write_url(text: &[u8], out: &mut Vec<u8>) {
             }
             None | Some(b'&' | b' ' | b'\t' | b'\r' | b'\n' | b'#') => {
                 if let Some(equals) = equals.take()
-                    && text.get(begun..equals).is_some_and(is_secret_name)
+                    && text.get(begun..equals).is_some_and(keys::is_secret_name)
                 {
                     out.extend_from_slice(text.get(copied..=equals).unwrap_or_default());
                     out.extend_from_slice(REDACTED);
@@ -221,7 +256,7 @@ fn write_authority<'a>(text: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
 
 fn write_parameter(parameter: &[u8], out: &mut Vec<u8>) {
     match memchr(b'=', parameter) {
-        Some(equals) if is_secret_name(parameter.get(..equals).unwrap_or_default()) => {
+        Some(equals) if keys::is_secret_name(parameter.get(..equals).unwrap_or_default()) => {
             out.extend_from_slice(parameter.get(..=equals).unwrap_or_default());
             out.extend_from_slice(REDACTED);
         }
@@ -229,40 +264,21 @@ fn write_parameter(parameter: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Longest name of a secret, in bytes.
-const SECRET_NAME_BYTES_MAX: usize = 20;
-
-/// Whether a query parameter, form field or JSON key of this name holds a secret.
-fn is_secret_name(name: &[u8]) -> bool {
-    // By length first: most names end here, and each is asked of every request.
-    let names: &[&[u8]] = match name.len() {
-        3 => &[b"key", b"pwd", b"sig", b"sid", b"jwt"],
-        4 => &[b"auth"],
-        5 => &[b"token"],
-        6 => &[b"secret", b"apikey", b"passwd"],
-        7 => &[b"api_key", b"api-key", b"session"],
-        8 => &[b"password", b"id_token"],
-        9 => &[b"signature", b"sessionid"],
-        10 => &[b"auth_token", b"passphrase", b"session_id"],
-        11 => &[b"card_number"],
-        12 => &[b"access_token"],
-        13 => &[b"client_secret", b"refresh_token", b"authorization"],
-        14 => &[b"awsaccesskeyid"],
-        15 => &[b"x-amz-signature"],
-        16 => &[b"x-amz-credential", b"x-goog-signature"],
-        20 => &[b"x-amz-security-token"],
-        _ => &[],
-    };
-    names.iter().any(|secret| name.eq_ignore_ascii_case(secret))
-}
-
 /// Replaces the secrets of a kept JSON or form body in place: string values of keys, and values
 /// of fields, whose names say so. A body in a content coding or of another form stays as it is.
 pub fn redact_body(body: &mut Vec<u8>) {
+    if let Some(redacted) = redacted(body) {
+        *body = redacted;
+    }
+}
+
+/// A JSON or form body without its secrets, as [`redact_body`] tells; `None` where it has none.
+#[must_use]
+pub fn redacted(body: &[u8]) -> Option<Vec<u8>> {
     match body.trim_ascii_start().first() {
-        Some(b'{' | b'[') => redact_json(body),
-        Some(_) if is_form(body) => redact_form(body),
-        _ => {}
+        Some(b'{' | b'[') => redacted_json(body),
+        Some(_) if is_form(body) => Some(redacted_form(body)),
+        _ => None,
     }
 }
 
@@ -271,7 +287,7 @@ fn is_form(body: &[u8]) -> bool {
         && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"%&=+-_.~*@".contains(byte))
 }
 
-fn redact_form(body: &mut Vec<u8>) {
+fn redacted_form(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     for (position, parameter) in body.split(|&byte| byte == b'&').enumerate() {
         if position > 0 {
@@ -279,49 +295,27 @@ fn redact_form(body: &mut Vec<u8>) {
         }
         write_parameter(parameter, &mut out);
     }
-    *body = out;
+    out
 }
 
-/// Looks at what stands before each colon: in JSON a quoted name that is a key, or the text of a
-/// string, which is none. (A quote inside of a string has a backslash before it, so that no part of
-/// a string can be taken for a key.)
-fn redact_json(body: &mut Vec<u8>) {
+fn redacted_json(body: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut copied = 0;
-    for colon in memchr_iter(b':', body) {
-        let before = body.get(..colon).unwrap_or_default();
-        if colon < copied || !ends_with_secret_key(before) {
-            continue;
+    keys::each_secret(body, |colon| {
+        let after = body.get(colon + 1..).unwrap_or_default().trim_ascii_start();
+        if colon < copied || after.first() != Some(&b'"') {
+            return;
         }
-        let after = body.get(colon + 1..).unwrap_or_default();
-        let [b'"', ..] = after.trim_ascii_start() else { continue };
-        let open = body.len() - after.trim_ascii_start().len();
+        let open = body.len() - after.len();
         out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
         out.extend_from_slice(REDACTED);
         copied = string_end(body, open + 1);
+    });
+    if copied == 0 {
+        return None;
     }
-    if copied > 0 {
-        out.extend_from_slice(body.get(copied..).unwrap_or_default());
-        *body = out;
-    }
-}
-
-/// Whether JSON text ends with a quoted key that names a secret.
-#[inline]
-fn ends_with_secret_key(text: &[u8]) -> bool {
-    // Nearly every colon that follows a key follows its quote.
-    let [quoted @ .., b'"'] = text.trim_ascii_end() else { return false };
-    let longest = quoted.len().saturating_sub(SECRET_NAME_BYTES_MAX);
-    let Some(opening) =
-        quoted.iter().skip(longest.saturating_sub(1)).rposition(|&byte| byte == b'"')
-    else {
-        return false;
-    };
-    let opening = longest.saturating_sub(1) + opening;
-    let (before, name) = (quoted.get(..opening), quoted.get(opening + 1..));
-    // A quote behind an odd number of backslashes is part of a longer name.
-    let backslashes = before.unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\');
-    name.is_some_and(is_secret_name) && backslashes.count().is_multiple_of(2)
+    out.extend_from_slice(body.get(copied..).unwrap_or_default());
+    Some(out)
 }
 
 /// Where the JSON string whose text begins at `at` ends: its closing quote, or the body's end.
@@ -405,7 +399,7 @@ mod tests {
             let after = body.get(close + 1..).unwrap_or_default().trim_ascii_start();
             if after.first() == Some(&b':') {
                 let value = after.get(1..).unwrap_or_default().trim_ascii_start();
-                secret_key = is_secret_name(text) && value.first() == Some(&b'"');
+                secret_key = keys::is_secret_name(text) && value.first() == Some(&b'"');
             } else if secret_key {
                 out.extend_from_slice(body.get(copied..=open).unwrap_or_default());
                 out.extend_from_slice(REDACTED);
@@ -480,7 +474,7 @@ mod tests {
             }
             text.push_str(r#""end"}"#);
             let (mut fast, mut model) = (text.clone().into_bytes(), text.clone().into_bytes());
-            redact_json(&mut fast);
+            redact_body(&mut fast);
             redact_by_strings(&mut model);
             prop_assert_eq!(String::from_utf8(fast), String::from_utf8(model), "{}", text);
         }

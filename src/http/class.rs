@@ -1,5 +1,5 @@
-//! How far the bytes of one class reach: names, values and targets are looked at thirty-two bytes
-//! at a time, with whatever the processor has for that.
+//! How far the bytes of one class reach, and where a byte stands: names, values, targets and texts
+//! are looked at thirty-two bytes at a time, with whatever the processor has for that.
 
 #![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
 
@@ -20,25 +20,32 @@ const fn is_target_byte(byte: u8) -> bool {
 }
 
 /// What is looked at at once.
-pub(super) type Chunk = [u8; 32];
+pub(crate) type Chunk = [u8; 32];
 
-/// Tells of a chunk which bytes are not of a class, a bit each, the lowest for the first.
-pub(super) trait Look {
+/// Tells of a chunk which bytes are so, a bit each, the lowest for the first.
+pub(crate) trait Look {
+    /// Those that are not in a common name.
     fn names(chunk: &Chunk) -> u32;
+    /// Those that are not in a value.
     fn values(chunk: &Chunk) -> u32;
+    /// Those that are not in a target.
     fn targets(chunk: &Chunk) -> u32;
+    /// Those that are `byte`.
+    fn equal(chunk: &Chunk, byte: u8) -> u32;
+    /// Those that are a blank, or a control character below it.
+    fn blanks(chunk: &Chunk) -> u32;
 }
 
 /// What is done with the best look that the processor has; `#[inline(always)]`, so that it is
 /// compiled for that.
-pub(super) trait Looking {
+pub(crate) trait Looking {
     type Found;
     fn look<L: Look>(self) -> Self::Found;
 }
 
 /// Looks with the best that the processor has.
 #[inline]
-pub(super) fn look<T: Looking>(looking: T) -> T::Found {
+pub(crate) fn look<T: Looking>(looking: T) -> T::Found {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         return wide::look(looking);
@@ -66,12 +73,32 @@ pub(super) fn target_len<L: Look>(bytes: &[u8]) -> usize {
 
 /// Fewer bytes than a chunk has, and behind them zeros, which are in no class.
 #[inline(always)]
-pub(super) fn padded(bytes: &[u8]) -> Chunk {
+pub(crate) fn padded(bytes: &[u8]) -> Chunk {
     let mut chunk = [0; 32];
     if let Some(place) = chunk.get_mut(..bytes.len()) {
         place.copy_from_slice(bytes);
     }
     chunk
+}
+
+/// Calls `found` with the place of every `byte`, in order.
+#[inline(always)]
+pub(crate) fn each<L: Look>(bytes: &[u8], byte: u8, mut found: impl FnMut(usize)) {
+    let mut begin = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (mut places, after) = match rest.split_first_chunk() {
+            Some((chunk, after)) => (L::equal(chunk, byte), after),
+            // The zeros behind what is left are none of it.
+            None => (L::equal(&padded(rest), byte) & !(u32::MAX << rest.len()), &[][..]),
+        };
+        while places != 0 {
+            found(begin + places.trailing_zeros() as usize);
+            places &= places - 1;
+        }
+        begin += size_of::<Chunk>();
+        rest = after;
+    }
 }
 
 #[inline(always)]
@@ -113,6 +140,16 @@ impl Look for Narrow {
     #[inline(always)]
     fn targets(chunk: &Chunk) -> u32 {
         ends(chunk, is_target_byte)
+    }
+
+    #[inline(always)]
+    fn equal(chunk: &Chunk, byte: u8) -> u32 {
+        ends(chunk, |other| other != byte)
+    }
+
+    #[inline(always)]
+    fn blanks(chunk: &Chunk) -> u32 {
+        ends(chunk, |byte| byte > b' ')
     }
 }
 
@@ -158,6 +195,18 @@ mod wide {
             // SAFETY: as above.
             unsafe { targets(chunk) }
         }
+
+        #[inline(always)]
+        fn equal(chunk: &Chunk, byte: u8) -> u32 {
+            // SAFETY: as above.
+            unsafe { equal(chunk, byte) }
+        }
+
+        #[inline(always)]
+        fn blanks(chunk: &Chunk) -> u32 {
+            // SAFETY: as above.
+            unsafe { blanks(chunk) }
+        }
     }
 
     #[inline]
@@ -196,6 +245,18 @@ mod wide {
         // Bytes above 127 are negative numbers here.
         let low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), bytes);
         bits(_mm256_or_si256(low, _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x7f))))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn equal(chunk: &Chunk, byte: u8) -> u32 {
+        bits(_mm256_cmpeq_epi8(load(chunk), _mm256_set1_epi8(byte.cast_signed())))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn blanks(chunk: &Chunk) -> u32 {
+        bits(is_at_most(load(chunk), 0x20))
     }
 
     /// Which bytes are at most `most`.
@@ -240,5 +301,46 @@ mod tests {
             }
         }
         assert_eq!(look(Lens(b"")), [0; 3]);
+    }
+
+    /// Looks for the places of a byte in others.
+    struct Places<'b>(&'b [u8], u8);
+
+    impl Looking for Places<'_> {
+        type Found = Vec<usize>;
+
+        fn look<L: Look>(self) -> Vec<usize> {
+            let mut places = Vec::new();
+            each::<L>(self.0, self.1, |place| places.push(place));
+            places
+        }
+    }
+
+    /// The bits of the blanks of a chunk.
+    struct Blanks(Chunk);
+
+    impl Looking for Blanks {
+        type Found = u32;
+
+        fn look<L: Look>(self) -> u32 {
+            L::blanks(&self.0)
+        }
+    }
+
+    #[test]
+    fn every_place_of_a_byte_is_found() {
+        for byte in 0..=u8::MAX {
+            for len in 0..70 {
+                let bytes: Vec<u8> = (0..len).map(|at| byte ^ u8::from(at % 7 > 1)).collect();
+                let expected: Vec<usize> = (0..len).filter(|at| at % 7 <= 1).collect();
+                assert_eq!(look(Places(&bytes, byte)), expected, "{byte:#04x} in {len}");
+                assert_eq!(Places(&bytes, byte).look::<Narrow>(), expected, "{byte:#04x}");
+            }
+            let mut chunk = [b'a'; 32];
+            chunk[usize::from(byte % 32)] = byte;
+            let expected = u32::from(byte <= b' ') << (byte % 32);
+            assert_eq!(look(Blanks(chunk)), expected, "{byte:#04x}");
+            assert_eq!(Blanks(chunk).look::<Narrow>(), expected, "{byte:#04x}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Stream bytes cut into HTTP/1 messages: heads, body lengths, the chunked coding (RFC 9112).
 
 mod chunked;
-mod class;
+pub(crate) mod class;
 mod event;
 mod head;
 mod length;

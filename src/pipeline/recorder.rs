@@ -15,8 +15,9 @@ use crate::time::Timestamp;
 /// Blocks on their way to the recorder: about a megabyte each.
 const BLOCKS_MAX: usize = 4;
 
-/// zstd's level for everything: on heads, level 1 is both smaller and faster than level 3.
-const LEVEL: i32 = 1;
+/// Blocks that a lone worker fills, and that the recorder compresses: one of each, and one between
+/// them.
+const UNCOMPRESSED_MAX: usize = 3;
 
 /// Where segments go, and when a new one is begun.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Recorded {
 #[derive(Debug)]
 pub struct Recorder {
     blocks: Sender<Delivery>,
+    /// Builders that the recorder emptied.
+    emptied: Receiver<Box<BlockBuilder>>,
     thread: JoinHandle<Result<Open, SegmentError>>,
     pace: Pace,
 }
@@ -54,6 +57,8 @@ pub struct Recorder {
 #[derive(Debug)]
 enum Delivery {
     Block(EncodedBlock),
+    /// A block that the recorder is to compress.
+    Full(Box<BlockBuilder>),
     Tick(Timestamp),
 }
 
@@ -66,14 +71,24 @@ enum Pace {
     Ticks,
 }
 
-/// Encodes the exchanges of one worker into blocks and sends them to the recorder.
+/// Gathers the exchanges of one worker into blocks and sends them to the recorder.
 #[derive(Debug)]
 pub struct BlockOutput {
-    builder: BlockBuilder,
+    builder: Box<BlockBuilder>,
     blocks: Sender<Delivery>,
+    compression: Compression,
     pace: Pace,
     /// Whether the recorder is gone: it failed, and says why at the end.
     is_cut_off: bool,
+}
+
+/// Who compresses the blocks of a worker.
+#[derive(Debug)]
+enum Compression {
+    /// It does itself, as do others beside it.
+    Worker,
+    /// The recorder does, and gives builders back; so many more may be made.
+    Recorder { emptied: Receiver<Box<BlockBuilder>>, spare: usize },
 }
 
 impl Recorder {
@@ -107,18 +122,33 @@ impl Recorder {
 
     fn spawn(open: Open, pace: Pace) -> std::io::Result<Self> {
         let (blocks, inbox) = bounded(BLOCKS_MAX);
+        let (give_back, emptied) = bounded(UNCOMPRESSED_MAX);
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || open.record(&inbox))?;
-        Ok(Self { blocks, thread, pace })
+            .spawn(move || open.record(&inbox, &give_back))?;
+        Ok(Self { blocks, emptied, thread, pace })
+    }
+
+    /// Outputs for so many workers. A lone worker leaves compression to the recorder, which then
+    /// goes on beside it; of several each compresses its own.
+    #[must_use]
+    pub fn outputs(&self, workers: usize) -> Vec<BlockOutput> {
+        let compression = || match workers {
+            1 => {
+                Compression::Recorder { emptied: self.emptied.clone(), spare: UNCOMPRESSED_MAX - 1 }
+            }
+            _ => Compression::Worker,
+        };
+        (0..workers).map(|_| BlockOutput { compression: compression(), ..self.output() }).collect()
     }
 
     /// An output for one worker.
     #[must_use]
     pub fn output(&self) -> BlockOutput {
         BlockOutput {
-            builder: BlockBuilder::new(LEVEL),
+            builder: Box::default(),
             blocks: self.blocks.clone(),
+            compression: Compression::Worker,
             pace: self.pace,
             is_cut_off: false,
         }
@@ -162,10 +192,30 @@ impl Output for BlockOutput {
 
 impl BlockOutput {
     fn send(&mut self) {
-        if !self.builder.is_empty() {
-            let block = self.builder.finish();
-            self.is_cut_off = self.blocks.send(Delivery::Block(block)).is_err();
+        if self.builder.is_empty() {
+            return;
         }
+        let delivery = match &mut self.compression {
+            Compression::Worker => Delivery::Block(self.builder.finish()),
+            Compression::Recorder { emptied, spare } => {
+                let empty = match emptied.try_recv() {
+                    Ok(empty) => empty,
+                    Err(_) if *spare > 0 => {
+                        *spare -= 1;
+                        Box::default()
+                    }
+                    Err(_) => {
+                        let Ok(empty) = emptied.recv() else {
+                            self.is_cut_off = true;
+                            return;
+                        };
+                        empty
+                    }
+                };
+                Delivery::Full(std::mem::replace(&mut self.builder, empty))
+            }
+        };
+        self.is_cut_off = self.blocks.send(delivery).is_err();
     }
 
     /// Sends what is left.
@@ -206,10 +256,20 @@ impl Open {
         Ok(open)
     }
 
-    fn record(mut self, inbox: &Receiver<Delivery>) -> Result<Self, SegmentError> {
+    fn record(
+        mut self,
+        inbox: &Receiver<Delivery>,
+        give_back: &Sender<Box<BlockBuilder>>,
+    ) -> Result<Self, SegmentError> {
         for delivery in inbox {
             match delivery {
                 Delivery::Block(block) => self.take(&block)?,
+                Delivery::Full(mut builder) => {
+                    let block = builder.finish();
+                    // Where nobody waits for it, the run is over.
+                    let _ = give_back.try_send(builder);
+                    self.take(&block)?;
+                }
                 Delivery::Tick(now) => self.tick(now),
             }
         }

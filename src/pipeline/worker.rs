@@ -5,7 +5,7 @@ use crate::exchange::{Conversation, Coverage, Desk, Ear, Exchange, Farewell, Pen
 use crate::flow::{ClosedFlows, FlowKey, FlowTable, Peer, SlotId};
 use crate::ledger::{Bytes, Ledger};
 use crate::limits::{
-    CLOSED_FLOWS_SHARD_MAX, CLOSED_FLOW_NS, FLOW_IDLE_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX,
+    CLOSED_FLOW_NS, CLOSED_FLOWS_SHARD_MAX, FLOW_IDLE_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX,
     HELD_BYTES_SHARD_MAX, SHARDS, SPARE_FLOWS_MAX,
 };
 use crate::packet::{Flags, Packet};

@@ -616,7 +616,7 @@ mod tests {
         let started_at = Timestamp::from_nanos(second * 1_000_000_000);
         let about = About { started_at, ..About::default() };
         let mut writer = SegmentWriter::create(dir, &about).expect("created");
-        let mut builder = BlockBuilder::new(1);
+        let mut builder = BlockBuilder::new();
         for block in blocks {
             for exchange in block {
                 builder.push(exchange);

@@ -1,6 +1,7 @@
 //! A block being built: exchanges taken apart into columns, texts, names and a summary.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -39,11 +40,11 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// An empty builder; `level` is zstd's (1 is Weir's default).
+    /// An empty builder.
     #[must_use]
-    pub fn new(level: i32) -> Self {
+    pub fn new() -> Self {
         Self {
-            encoder: ColumnEncoder::new(level),
+            encoder: ColumnEncoder::new(),
             region: RegionBuilder::default(),
             numbers: NumbersBuilder::default(),
             request_heads: TextsBuilder::default(),
@@ -187,6 +188,12 @@ impl BlockBuilder {
     }
 }
 
+impl Default for BlockBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Names of one kind, each once, in the order of their first use.
 #[derive(Debug, Default)]
 struct Names {
@@ -194,6 +201,8 @@ struct Names {
     /// The names back to back.
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// Where in `bytes` the latest name stands, and its position: mostly the next is the same.
+    latest: Option<(Range<usize>, u32)>,
 }
 
 impl Names {
@@ -202,13 +211,20 @@ impl Names {
     }
 
     fn position(&mut self, name: &[u8]) -> u32 {
-        if let Some(&position) = self.positions.get(name) {
-            return position;
+        if let Some((place, position)) = &self.latest
+            && self.bytes.get(place.clone()) == Some(name)
+        {
+            return *position;
         }
-        let position = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        self.positions.insert(name.into(), position);
-        self.bytes.extend_from_slice(name);
-        self.ends.push(self.bytes.len());
+        let position = self.positions.get(name).copied().unwrap_or_else(|| {
+            let position = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+            self.positions.insert(name.into(), position);
+            self.bytes.extend_from_slice(name);
+            self.ends.push(self.bytes.len());
+            position
+        });
+        let end = self.ends.get(position as usize).copied().unwrap_or_default();
+        self.latest = Some((end.saturating_sub(name.len())..end, position));
         position
     }
 
@@ -224,6 +240,7 @@ impl Names {
         self.positions.clear();
         self.bytes.clear();
         self.ends.clear();
+        self.latest = None;
     }
 }
 

@@ -169,7 +169,7 @@ fn about() -> About {
 /// A writer with those exchanges in blocks of `per_block`.
 fn writer(dir: &Path, exchanges: &[Exchange], per_block: usize) -> SegmentWriter {
     let mut writer = SegmentWriter::create(dir, &about()).unwrap();
-    let mut builder = BlockBuilder::new(1);
+    let mut builder = BlockBuilder::new();
     for run in exchanges.chunks(per_block) {
         for exchange in run {
             builder.push(exchange);
@@ -362,7 +362,19 @@ fn a_flipped_bit_names_its_part() {
     let bytes = sealed_bytes(&exchanges, 3);
     let whole = Segment::from_bytes(Path::new("x.weir"), bytes.clone()).unwrap();
     let at = usize::try_from(whole.blocks()[1].offset).unwrap();
-    let find = |what: &[u8]| at + memchr::memmem::find(&bytes[at..], what).unwrap();
+    // By the table of parts: what is compressed need not hold any text as it was.
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let parts = number(at + 16);
+    let inside = |kind: u8| {
+        let mut begin = at + 24 + 24 * parts;
+        for entry in (0..parts).map(|part| at + 24 + 24 * part) {
+            if bytes[entry] == kind {
+                return begin + number(entry + 8) / 2;
+            }
+            begin += number(entry + 8);
+        }
+        panic!("no part of kind {kind}");
+    };
     let check = |at: usize, expected: &str| {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
@@ -374,10 +386,10 @@ fn a_flipped_bit_names_its_part() {
     };
     check(at + 1, ": WBLK or WFTR expected, \"WCLK\" found");
     check(at + 9, ": checksum 0x");
-    check(find(b"GET /items/"), ", request heads: checksum 0x");
-    check(find(b"HTTP/1.1 200"), ", response heads: checksum 0x");
-    check(find(b"okokok"), ", response bodies: checksum 0x");
-    check(find(b"shop.test"), ", names: checksum 0x");
+    check(inside(3), ", request heads: checksum 0x");
+    check(inside(4), ", response heads: checksum 0x");
+    check(inside(6), ", response bodies: checksum 0x");
+    check(inside(7), ", names: checksum 0x");
 }
 
 #[test]
@@ -443,7 +455,7 @@ fn a_segment_is_read_while_it_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let exchanges = plain(30);
     let mut writer = SegmentWriter::create(dir.path(), &about()).unwrap();
-    let mut builder = BlockBuilder::new(1);
+    let mut builder = BlockBuilder::new();
     for (number, run) in exchanges.chunks(3).enumerate() {
         let segment = Segment::open(writer.path()).unwrap();
         assert!(!segment.is_sealed());
@@ -544,7 +556,7 @@ fn a_full_disk_is_an_error_and_the_segment_can_still_be_sealed() {
     if let Some(dir) = std::env::var_os(DIR) {
         let exchanges = plain(500);
         let mut writer = SegmentWriter::create(Path::new(&dir), &about()).unwrap();
-        let mut builder = BlockBuilder::new(1);
+        let mut builder = BlockBuilder::new();
         let mut kept = 0;
         let error = loop {
             for exchange in &exchanges {

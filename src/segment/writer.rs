@@ -17,7 +17,6 @@ use crate::segment::format::{
     About, RegionBuilder, RegionKind, encode_ledger, published_word, trailer,
 };
 use crate::segment::info::{BlockInfo, encode_index};
-use crate::segment::map::WriteMap;
 use crate::segment::summary::{Metric, Summary};
 
 /// The end of the name of a sealed segment.
@@ -48,8 +47,7 @@ pub struct SegmentWriter {
     path: PathBuf,
     sealed_path: PathBuf,
     file: File,
-    map: WriteMap,
-    /// Bytes of the file that are reserved and mapped.
+    /// Bytes of the file that are reserved.
     reserved: u64,
     /// Where the next region goes.
     end: u64,
@@ -103,16 +101,14 @@ impl SegmentWriter {
             let header = about.encode();
             let reserved = STEP_MIN + header.len() as u64;
             reserve(&file, &path, 0, reserved)?;
-            let mut map = map(&file, &path, reserved)?;
-            publish(&mut map, &path, 0, first_word(&header), &header)?;
-            Ok((map, reserved, header.len() as u64))
+            publish(&file, &path, 0, first_word(&header), &header)?;
+            Ok((reserved, header.len() as u64))
         });
         match written {
-            Ok((map, reserved, end)) => Ok(Self {
+            Ok((reserved, end)) => Ok(Self {
                 path,
                 sealed_path,
                 file,
-                map,
                 reserved,
                 end,
                 exchanges: 0,
@@ -148,7 +144,7 @@ impl SegmentWriter {
     ) -> Result<(), SegmentError> {
         self.make_room(bytes.len() as u64 + FOOTER_ROOM)?;
         let word = published_word(bytes, info.offset, self.end);
-        publish(&mut self.map, &self.path, self.end, word, bytes)?;
+        publish(&self.file, &self.path, self.end, word, bytes)?;
         let offset = self.end;
         self.end += bytes.len() as u64;
         self.exchanges += u64::from(info.exchanges);
@@ -162,7 +158,7 @@ impl SegmentWriter {
         self.summary.merge(summary);
     }
 
-    /// Sees to it that `more` bytes after the end are reserved and mapped.
+    /// Sees to it that `more` bytes after the end are reserved.
     fn make_room(&mut self, more: u64) -> Result<(), SegmentError> {
         let needed = self.end.saturating_add(more);
         if needed <= self.reserved {
@@ -178,7 +174,6 @@ impl SegmentWriter {
             }
             Err(error) => return Err(error),
         };
-        self.map = map(&self.file, &self.path, reserved)?;
         self.reserved = reserved;
         Ok(())
     }
@@ -258,15 +253,13 @@ impl SegmentWriter {
         self.make_room((footer.len() + trailer.len()) as u64)?;
         let end = self.end + footer.len() as u64;
         let word = published_word(&footer, 0, self.end);
-        publish(&mut self.map, &self.path, self.end, word, &footer)?;
-        publish(&mut self.map, &self.path, end, first_word(&trailer), &trailer)?;
-        let Self { path, sealed_path, file, map, .. } = self;
+        publish(&self.file, &self.path, self.end, word, &footer)?;
+        publish(&self.file, &self.path, end, first_word(&trailer), &trailer)?;
+        let Self { path, sealed_path, file, .. } = self;
         let failed = |doing| {
             let path = &path;
             move |error| SegmentError::io(doing, path, error)
         };
-        // What was stored through a mapping is brought to the disk with the file.
-        drop(map);
         file.set_len(end + trailer.len() as u64).map_err(failed("truncate"))?;
         file.sync_all().map_err(failed("sync"))?;
         fs::rename(&path, &sealed_path).map_err(failed("rename"))?;
@@ -293,26 +286,34 @@ pub(super) fn sync_dir(path: &Path) -> Result<(), SegmentError> {
         .map_err(|error| SegmentError::io("sync directory", dir, error))
 }
 
-fn map(file: &File, path: &Path, len: u64) -> Result<WriteMap, SegmentError> {
-    WriteMap::new(file, len).map_err(|error| SegmentError::io("map", path, error))
-}
-
 fn first_word(bytes: &[u8]) -> [u8; 8] {
     bytes.first_chunk().copied().unwrap_or_default()
 }
 
-/// Stores `bytes` at `at`, with `word` in the place of their first eight.
+/// Writes `bytes` to `at` in reserved room, with `word` in the place of their first eight; that is
+/// written last, so that a reader who sees the word sees the rest.
 fn publish(
-    map: &mut WriteMap,
+    file: &File,
     path: &Path,
     at: u64,
     word: [u8; 8],
     bytes: &[u8],
 ) -> Result<(), SegmentError> {
-    if map.publish(at, word, bytes.get(8..).unwrap_or_default()) {
-        Ok(())
-    } else {
-        Err(SegmentError::io("write", path, io::ErrorKind::InvalidInput.into()))
+    // Written by calls and not through a mapping: whole pages that are written need not be cleared
+    // first, nor does each cost a fault, which together are dearer than the copy.
+    let rest = bytes.get(word.len()..).unwrap_or_default();
+    file.write_all_at(rest, at + word.len() as u64)
+        .and_then(|()| file.write_all_at(&word, at))
+        .map_err(|error| failed_for_room(error, "write", path, bytes.len() as u64))
+}
+
+/// The error of a step that needed so many bytes of room.
+fn failed_for_room(error: io::Error, doing: &'static str, path: &Path, bytes: u64) -> SegmentError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            SegmentError::Full { path: path.to_owned(), bytes }
+        }
+        _ => SegmentError::io(doing, path, error),
     }
 }
 
@@ -331,12 +332,7 @@ fn reserve(file: &File, path: &Path, from: u64, to: u64) -> Result<(), SegmentEr
     };
     reserved.map_err(|error| {
         let _ = file.set_len(from);
-        match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => full(),
-            _ => SegmentError::io("reserve room in", path, error),
-        }
+        failed_for_room(error, "reserve room in", path, bytes)
     })
 }
 

@@ -5,8 +5,8 @@ use std::io;
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 
-/// How much of the map is brought in, and given back, at a time, in bytes. It bounds the memory
-/// that a pass over a large file shows, and makes page faults few.
+/// How much of the map is given back at a time, in bytes. It bounds the memory that a pass over a
+/// large file shows.
 const STRIDE: usize = 4 << 20;
 
 /// A file's bytes, as long as the file was when it was opened.
@@ -41,8 +41,7 @@ impl Map {
         &self.mapped
     }
 
-    /// Makes the stretch from `position` on ready, gives back what lies before it, and tells the
-    /// position at which this is due again.
+    /// Gives back what lies before `position`, and tells the position at which this is due again.
     ///
     /// # Errors
     ///
@@ -56,8 +55,6 @@ impl Map {
         }
         self.release(position);
         let ahead = STRIDE.min(self.mapped.len().saturating_sub(position));
-        #[cfg(target_os = "linux")]
-        let _ = self.mapped.advise_range(Advice::PopulateRead, position, ahead);
         Ok(position + ahead)
     }
 

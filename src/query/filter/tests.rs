@@ -458,7 +458,7 @@ proptest! {
         facts in prop::collection::vec(any_facts(), 1..20),
     ) {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut builder = BlockBuilder::new(1);
+        let mut builder = BlockBuilder::new();
         let exchange = |facts: &Facts| Exchange { facts: *facts, ..Exchange::default() };
         facts.iter().for_each(|facts| builder.push(&exchange(facts)));
         let mut writer = SegmentWriter::create(dir.path(), &About::default()).expect("room");

@@ -1,0 +1,149 @@
+//! Names that say a value is secret, and the keys of JSON text that have such a name, looked for
+//! thirty-two bytes at a time (RFC 8259 section 4).
+
+#![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
+
+use crate::http::class::{self, Chunk, Look, Looking};
+
+/// Longest name of a secret, in bytes.
+const NAME_BYTES_MAX: usize = 20;
+
+/// Whether a query parameter, form field or JSON key of this name holds a secret.
+pub(super) fn is_secret_name(name: &[u8]) -> bool {
+    // By length first: most names end here, and each is asked of every request.
+    names(name.len()).iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+/// The names of secrets that are so long.
+const fn names(len: usize) -> &'static [&'static [u8]] {
+    match len {
+        3 => &[b"key", b"pwd", b"sig", b"sid", b"jwt"],
+        4 => &[b"auth"],
+        5 => &[b"token"],
+        6 => &[b"secret", b"apikey", b"passwd"],
+        7 => &[b"api_key", b"api-key", b"session"],
+        8 => &[b"password", b"id_token"],
+        9 => &[b"signature", b"sessionid"],
+        10 => &[b"auth_token", b"passphrase", b"session_id"],
+        11 => &[b"card_number"],
+        12 => &[b"access_token"],
+        13 => &[b"client_secret", b"refresh_token", b"authorization"],
+        14 => &[b"awsaccesskeyid"],
+        15 => &[b"x-amz-signature"],
+        16 => &[b"x-amz-credential", b"x-goog-signature"],
+        20 => &[b"x-amz-security-token"],
+        _ => &[],
+    }
+}
+
+/// Of each length, with which letters the names of secrets end: a bit each, as [`letter`] gives
+/// it.
+static LAST_LETTERS: [u32; NAME_BYTES_MAX + 1] = last_letters();
+
+const fn last_letters() -> [u32; NAME_BYTES_MAX + 1] {
+    let mut table = [0; NAME_BYTES_MAX + 1];
+    let mut places: &mut [u32] = &mut table;
+    let mut len = 0;
+    while let Some((place, rest)) = places.split_first_mut() {
+        let mut secrets = names(len);
+        while let [[.., last], more @ ..] = secrets {
+            *place |= letter(*last);
+            secrets = more;
+        }
+        places = rest;
+        len += 1;
+    }
+    table
+}
+
+/// The bit of a letter in either case; other bytes share them.
+#[inline(always)]
+const fn letter(byte: u8) -> u32 {
+    1 << (byte & 31)
+}
+
+/// Calls `found` with the place of every colon that follows a quoted name of a secret, in order. In
+/// JSON a colon follows a key, or is text of a string, which then does not follow a quote: one
+/// inside of a string has a backslash before it, so that no part of a string is taken for a key.
+pub(super) fn each_secret(json: &[u8], found: impl FnMut(usize)) {
+    class::look(Keys { json, found });
+}
+
+/// The keys of a JSON text, each to be looked at.
+struct Keys<'j, F> {
+    json: &'j [u8],
+    found: F,
+}
+
+impl<F: FnMut(usize)> Looking for Keys<'_, F> {
+    type Found = ();
+
+    #[inline(always)]
+    fn look<L: Look>(mut self) {
+        // Marks of the chunk before in the lower half, of the chunk that is looked at in the upper.
+        let (mut quotes, mut blanks) = (0_u64, 0_u64);
+        let mut begin = 0;
+        let mut rest = self.json;
+        while !rest.is_empty() {
+            let last;
+            let (chunk, after): (&Chunk, _) = if let Some(parts) = rest.split_first_chunk() {
+                parts
+            } else {
+                last = class::padded(rest);
+                (&last, &[][..])
+            };
+            quotes = quotes >> 32 | u64::from(L::equal(chunk, b'"')) << 32;
+            blanks = blanks >> 32 | u64::from(L::blanks(chunk)) << 32;
+            let colons = u64::from(L::equal(chunk, b':')) << 32;
+            let mut keys = colons & (quotes << 1 | blanks << 1);
+            while keys != 0 {
+                let place = keys.trailing_zeros();
+                keys &= keys - 1;
+                let colon = begin + place as usize - 32;
+                if self.may_be_secret(colon, quotes & !(u64::MAX << (place - 1)), place)
+                    && ends_with_secret_key(self.json.get(..colon).unwrap_or_default())
+                {
+                    (self.found)(colon);
+                }
+            }
+            begin += size_of::<Chunk>();
+            rest = after;
+        }
+    }
+}
+
+impl<F> Keys<'_, F> {
+    /// Whether a name before that colon, which is at bit `place`, may be one of a secret, by its
+    /// length and its last letter; `before` are the quotes before the byte in front of the colon.
+    #[inline(always)]
+    fn may_be_secret(&self, colon: usize, before: u64, place: u32) -> bool {
+        let Some(&[last, end]) =
+            colon.checked_sub(2).and_then(|at| self.json.get(at..colon)?.first_chunk())
+        else {
+            return false;
+        };
+        if end != b'"' {
+            return true;
+        }
+        let opening = 63 - before.leading_zeros().min(63);
+        let len = (place - 2).saturating_sub(opening) as usize;
+        before != 0 && LAST_LETTERS.get(len).is_some_and(|letters| letters & letter(last) != 0)
+    }
+}
+
+/// Whether JSON text ends with a quoted key that names a secret.
+fn ends_with_secret_key(text: &[u8]) -> bool {
+    // Nearly every colon that follows a key follows its quote.
+    let [quoted @ .., b'"'] = text.trim_ascii_end() else { return false };
+    let longest = quoted.len().saturating_sub(NAME_BYTES_MAX);
+    let Some(opening) =
+        quoted.iter().skip(longest.saturating_sub(1)).rposition(|&byte| byte == b'"')
+    else {
+        return false;
+    };
+    let opening = longest.saturating_sub(1) + opening;
+    let (before, name) = (quoted.get(..opening), quoted.get(opening + 1..));
+    // A quote behind an odd number of backslashes is part of a longer name.
+    let backslashes = before.unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\');
+    name.is_some_and(is_secret_name) && backslashes.count().is_multiple_of(2)
+}
