@@ -293,3 +293,7 @@ pub const COMPARED_EXCHANGES_MAX: usize = 1 << 20;
 
 /// Exchanges that are compared at a time, where a stretch of time has more: clocks drift.
 pub const COMPARED_AT_ONCE: usize = 1 << 17;
+
+/// Buffers of lines on their way to standard output, some 64 KiB each: a second of a busy interface
+/// for a reader that rests, beyond which the capture waits for it.
+pub const PRINTED_BUFFERS_MAX: usize = 128;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
 use crate::decode::{Decoded, Decoder};
 use crate::exchange::{Exchange, Policy};
@@ -20,6 +20,10 @@ use crate::time::Timestamp;
 
 /// How often flows that are over by time are looked for, in nanoseconds of packet time.
 const TICK_NS: u64 = 1_000_000_000;
+
+/// How long packets may wait for the company of others while some keep coming, in nanoseconds: a
+/// worker that is woken for each few takes longer to wake than to work.
+const HOLD_NS: u64 = 10_000_000;
 
 /// Batches on their way to one worker; enough to ride out a block's compression.
 const BATCHES_MAX: usize = 16;
@@ -169,7 +173,7 @@ pub fn run<S: Source, O: Output>(
 enum Order<'p> {
     Packet(&'p Packet<'p>),
     Tick(Timestamp),
-    /// Nothing is coming: what is held back for company goes on.
+    /// What is held back for company goes on: nothing is coming, or it has waited long enough.
     Flush,
 }
 
@@ -198,6 +202,8 @@ struct Intake<'r> {
     shards: usize,
     /// Whether a tick was given since the source was last asked for what it lost.
     has_ticked: bool,
+    /// When what was held back was handed on last, as the source tells the time.
+    flushed_at: Timestamp,
 }
 
 impl<'r> Intake<'r> {
@@ -215,6 +221,7 @@ impl<'r> Intake<'r> {
             leapt_to: None,
             shards: SHARDS,
             has_ticked: false,
+            flushed_at: Timestamp::MIN,
         }
     }
 
@@ -230,7 +237,9 @@ impl<'r> Intake<'r> {
             match source.read(&mut |frame| self.take(frame, hand_on)) {
                 Ok(Reading::More) => {}
                 Ok(Reading::Idle(through)) => {
-                    hand_on(Order::Flush);
+                    if self.is_flush_due(through) {
+                        hand_on(Order::Flush);
+                    }
                     self.advance(through, hand_on);
                 }
                 Ok(Reading::End) => break,
@@ -254,6 +263,15 @@ impl<'r> Intake<'r> {
         self.watch.packets.store(self.ledger.frames.packets, Ordering::Relaxed);
         self.watch.bytes.store(self.bytes, Ordering::Relaxed);
         self.watch.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is held back for company goes on `now`: it has waited, or the clock stepped.
+    fn is_flush_due(&mut self, now: Timestamp) -> bool {
+        let is_due = now < self.flushed_at || now.since(self.flushed_at) >= HOLD_NS;
+        if is_due {
+            self.flushed_at = now;
+        }
+        is_due
     }
 
     #[inline]
@@ -425,6 +443,20 @@ fn run_threads<S: Source, O: Output>(
     })
 }
 
+/// Waits for the next delivery; `None` where there will be no more.
+///
+/// A bare `recv` yields its processor several times before it sleeps. Where the processors are busy
+/// each of these yields is a switch to another thread and back, many thousand a second; waiting
+/// through a selection sleeps at once.
+fn receive(inbox: &Receiver<Delivery>) -> Option<Delivery> {
+    if let Ok(delivery) = inbox.try_recv() {
+        return Some(delivery);
+    }
+    let mut select = Select::new();
+    select.recv(inbox);
+    select.select().recv(inbox).ok()
+}
+
 /// A worker's thread: takes deliveries until the end.
 fn work<O: Output>(
     policy: Policy,
@@ -434,7 +466,7 @@ fn work<O: Output>(
 ) -> (O, Ledger) {
     let mut worker = Worker::new(policy);
     let mut end = Timestamp::default();
-    for delivery in inbox {
+    while let Some(delivery) = receive(inbox) {
         match delivery {
             Delivery::Batch(mut batch) => {
                 for packet in batch.packets() {
@@ -454,4 +486,25 @@ fn work<O: Output>(
     }
     let ledger = worker.finish(end, &mut |exchange: &Exchange| output.exchange(exchange));
     (output, ledger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seldom_packets_are_handed_on_at_once_and_frequent_ones_together() {
+        let check = |idle_at_ms: &[i64], flushed_at_ms: &[i64]| {
+            let (options, watch) = (Options::default(), Watch::default());
+            let mut intake = Intake::new(&options, None, &watch);
+            let at = |ms: i64| Timestamp::from_nanos(ms * 1_000_000);
+            let flushed: Vec<i64> =
+                idle_at_ms.iter().copied().filter(|&ms| intake.is_flush_due(at(ms))).collect();
+            assert_eq!(flushed, flushed_at_ms, "{idle_at_ms:?}");
+        };
+        check(&[0, 10, 20, 500], &[0, 10, 20, 500]);
+        check(&[0, 4, 8, 12, 16, 20, 24], &[0, 12, 24]);
+        // The clock stepped back by an hour: nothing waits for it to come round.
+        check(&[3_600_000, 1, 5, 11], &[3_600_000, 1, 11]);
+    }
 }

@@ -48,7 +48,10 @@ impl Reduction {
     /// What is kept of messages, of what was asked for.
     pub(super) const fn policy(self, asked: Policy) -> Policy {
         let body_bytes_max = if self.0 >= 1 { None } else { asked.body_bytes_max };
-        let heads = if self.0 >= 2 { Heads::Brief } else { asked.heads };
+        let heads = match asked.heads {
+            Heads::Whole if self.0 >= 2 => Heads::Brief,
+            heads => heads,
+        };
         Policy { heads, body_bytes_max, ..asked }
     }
 
@@ -96,5 +99,7 @@ mod tests {
         ];
         assert_eq!(kept, expected);
         assert_eq!(Reduction::step(200).less().number(), 5);
+        let line = Policy { heads: Heads::Line, ..asked };
+        assert_eq!(Reduction::step(2).policy(line).heads, Heads::Line, "never more than asked");
     }
 }

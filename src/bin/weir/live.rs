@@ -1,13 +1,13 @@
 //! `weir capture -i`: interfaces in, exchanges out, for as long as it takes.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
-use weir::exchange::Exchange;
+use weir::exchange::{Exchange, Heads, Policy};
 use weir::ledger::Ledger;
 use weir::pipeline::{
     BlockOutput, Keep, Options, Output, Ports, Recorder, RecorderNotice, Recording, Service, Watch,
@@ -29,11 +29,12 @@ use crate::list::Form;
 use crate::live_args::LiveArgs;
 use crate::metrics::Listener;
 use crate::otlp::{Exported, Exporter, Pace, Plan};
+use crate::printer::{Pen, Printer};
 use crate::status::{Groups, SharedBoard, Tap, Ticker, Times, load};
 use crate::{interrupt, terminal};
 
-/// Bytes of lines that a worker collects before it prints them.
-const LINES_BYTES: usize = 32 << 10;
+/// Bytes of lines that a worker collects before it has them printed.
+const LINES_BYTES: usize = 64 << 10;
 
 /// Answers `weir capture -i`.
 pub(crate) fn run(args: &CaptureArgs, plan: Option<Plan>) -> Result<Exit> {
@@ -148,11 +149,27 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// How many workers: with one processor the capturing thread does the work itself; else the
-    /// work has threads of its own, so that a slow disk or pipe is not felt in the rings at once.
+    /// How many workers. The capturing thread does the work itself where a thread more would only
+    /// be in the way: with one processor, and with two where nothing is compressed and what is
+    /// printed waits in a queue of its own. Else the work has threads of its own, so that a slow
+    /// disk is not felt in the rings at once.
     fn workers(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.args.workers.map_or_else(|| cores.clamp(1, 4), usize::from)
+        let is_light = self.args.write.is_none();
+        let workers = if is_light && cores <= 2 { 1 } else { cores.clamp(1, 4) };
+        self.args.workers.map_or(workers, usize::from)
+    }
+
+    /// How much of the heads is kept: lines need little of them, the groups of metrics a route,
+    /// everything else the whole.
+    fn heads(&self) -> Heads {
+        if self.args.write.is_some() || self.args.json || self.exporter.is_some() {
+            Heads::Whole
+        } else if self.args.live.metrics.is_some() {
+            Heads::Brief
+        } else {
+            Heads::Line
+        }
     }
 
     /// Captures until something ends it; gives the outputs and the account.
@@ -168,7 +185,8 @@ impl<'a> Run<'a> {
             let output = Limited { limit: &self.limit, output };
             Tap::new(output, &self.board, &self.watch, groups)
         });
-        let options = Options { policy: policy(self.args), ports: self.args.port.clone() };
+        let policy = Policy { heads: self.heads(), ..policy(self.args) };
+        let options = Options { policy, ports: self.args.port.clone() };
         let counts = interfaces.counts();
         let live = &self.args.live;
         let budget = budget(live);
@@ -228,23 +246,19 @@ impl<'a> Run<'a> {
         } else {
             Form::Lines(Layout::new(terminal::line_width(), terminal::style()))
         };
-        let failure = Arc::new(AtomicBool::new(false));
+        let printer = Printer::start(std::io::stdout(), &self.watch);
         let lines = || Lines {
             form: form.clone(),
             is_terminal: std::io::stdout().is_terminal(),
             bytes: Vec::new(),
-            watch: Arc::clone(&self.watch),
-            error: None,
-            is_cut_off: Arc::clone(&failure),
+            pen: printer.pen(),
         };
         let (outputs, ledger) = self.capture(interfaces, lines)?;
-        let mut error = None;
-        for mut lines in outputs {
-            lines.flush();
-            error = error.or(lines.error);
-        }
+        outputs.into_iter().for_each(|mut lines| lines.flush());
+        let printed = printer.finish();
         summarize(&ledger, None);
-        error.map_or(Ok(Exit::Done), |error| Err(error.into()))
+        printed?;
+        Ok(Exit::Done)
     }
 }
 
@@ -266,10 +280,7 @@ struct Lines {
     form: Form,
     is_terminal: bool,
     bytes: Vec<u8>,
-    watch: Arc<Watch>,
-    error: Option<std::io::Error>,
-    /// Whether standard output is gone, for any of the workers.
-    is_cut_off: Arc<AtomicBool>,
+    pen: Pen,
 }
 
 impl Output for Lines {
@@ -287,18 +298,8 @@ impl Output for Lines {
 
 impl Lines {
     fn flush(&mut self) {
-        if self.is_cut_off.load(Ordering::Relaxed) {
-            self.bytes.clear();
-            return;
-        }
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(&self.bytes).and_then(|()| out.flush());
-        self.bytes.clear();
-        if let Err(error) = written {
-            self.error = Some(error);
-            self.is_cut_off.store(true, Ordering::Relaxed);
-            self.watch.stop.store(true, Ordering::Relaxed);
-        }
+        let next = Vec::with_capacity(self.bytes.len());
+        self.pen.print(std::mem::replace(&mut self.bytes, next));
     }
 }
 

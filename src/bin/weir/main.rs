@@ -22,6 +22,7 @@ mod open;
 mod otlp;
 mod packets;
 mod parquet;
+mod printer;
 mod progress;
 mod question;
 mod show;

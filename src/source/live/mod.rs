@@ -41,6 +41,20 @@ const TURN_FRAMES: usize = 64;
 /// How long a reading waits for frames.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// The same where frames came just before: what was kept waiting for company must not wait long.
+const WAIT_SHORT: Duration = Duration::from_millis(10);
+
+/// How long the rings fill undisturbed after a reading that emptied them: waking for each block of
+/// a ring takes longer than reading it.
+const GATHER_MAX: Duration = Duration::from_millis(4);
+
+/// Frames of one reading from which on the next ones are let gather: fewer come so seldom that
+/// each wake is worth it.
+const GATHERED_FRAMES_MIN: usize = 64;
+
+/// Bytes a second that fill at most half a ring while frames gather: 50 Gbit/s.
+const GATHERED_BYTES_PER_SECOND: u64 = 6_250_000_000;
+
 /// How long after its stamp a frame may be lent: the kernel keeps it until its block is full or
 /// old, and looks at its timers at its own pace.
 const LATE_NS: u64 = 3 * BLOCK_WAIT_MS.unsigned_abs() as u64 * 1_000_000;
@@ -191,6 +205,8 @@ pub struct Interfaces {
     ending: Option<(Instant, Instant)>,
     /// Whether the last reading left frames behind.
     is_behind: bool,
+    /// Frames that the last reading lent.
+    lent: usize,
 }
 
 /// One of the interfaces.
@@ -248,8 +264,8 @@ impl Interfaces {
         let counts = counts.collect();
         let inquiry = Inquiry::open().map_err(|source| SourceError::Wait { source })?;
         let stopper = Stopper::new()?;
-        let (ending, is_behind) = (None, false);
-        Ok(Self { members, settings, notify, stopper, inquiry, counts, ending, is_behind })
+        let (ending, is_behind, lent) = (None, false, 0);
+        Ok(Self { members, settings, notify, stopper, inquiry, counts, ending, is_behind, lent })
     }
 
     /// What ends the capture.
@@ -274,8 +290,16 @@ impl Interfaces {
     fn wait(&self) {
         let is_failing = |interface: &Interface| matches!(interface.state, State::Failing { .. });
         let is_short = self.ending.is_some() || self.members.iter().any(is_failing);
-        let time = if is_short { LINGER / 3 } else { WAIT };
+        let time = match self.lent {
+            _ if is_short => LINGER / 3,
+            0 => WAIT,
+            _ => WAIT_SHORT,
+        };
         let bell = &self.stopper.0.bell;
+        if self.lent >= GATHERED_FRAMES_MIN && !is_short {
+            let time = gathering(self.settings.ring_bytes);
+            let _ = poll(&mut [PollFd::new(bell, PollFlags::IN)], Some(&timespec(time)));
+        }
         let mut places = Vec::with_capacity(self.members.len() + 1);
         if self.ending.is_none() {
             places.push(PollFd::new(bell, PollFlags::IN));
@@ -286,13 +310,13 @@ impl Interfaces {
                 places.push(PollFd::from_borrowed_fd(ring.as_fd(), PollFlags::IN));
             }
         }
-        let time = Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) };
         // A signal or a failure ends the wait early, and reading finds out.
-        let _ = poll(&mut places, Some(&time));
+        let _ = poll(&mut places, Some(&timespec(time)));
     }
 
-    /// Lends what has come; whether frames are left behind.
+    /// Lends what has come, and counts it; whether frames are left behind.
     fn take(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> bool {
+        self.lent = 0;
         let turn = if self.members.len() > 1 { TURN_FRAMES } else { FRAMES_MAX };
         let mut left = FRAMES_MAX;
         let mut is_dry = vec![false; self.members.len()];
@@ -307,6 +331,7 @@ impl Interfaces {
                 Ok(count) => {
                     *is_dry = count < turn;
                     left = left.saturating_sub(count);
+                    self.lent += count;
                 }
                 Err(reason) => {
                     *is_dry = true;
@@ -508,6 +533,18 @@ impl Interface {
     }
 }
 
+/// How long a ring of so many bytes may fill undisturbed: until it is half full at the worst.
+fn gathering(ring_bytes: usize) -> Duration {
+    let half = ring_bytes as u64 / 2;
+    let nanos = u128::from(half) * 1_000_000_000 / u128::from(GATHERED_BYTES_PER_SECOND);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(GATHER_MAX)
+}
+
+/// A wait of less than a second, for the kernel.
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: 0, tv_nsec: i64::from(time.subsec_nanos()) }
+}
+
 /// A clock that only goes on, for waiting.
 #[expect(clippy::disallowed_methods, reason = "this file is where clocks are read")]
 fn monotonic() -> Instant {
@@ -520,4 +557,21 @@ fn wall() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let nanos = since_epoch.unwrap_or_default().as_nanos();
     Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_rings_are_not_left_to_overflow() {
+        let check = |ring_bytes, micros| {
+            assert_eq!(gathering(ring_bytes), Duration::from_micros(micros), "{ring_bytes}");
+        };
+        check(0, 0);
+        check(1_250_000, 100);
+        check(12_500_000, 1000);
+        check(64 << 20, 4000);
+        check(1 << 30, 4000);
+    }
 }
