@@ -129,17 +129,17 @@ impl Recorder {
         Ok(Self { blocks, emptied, thread, pace })
     }
 
-    /// Outputs for so many workers. A lone worker leaves compression to the recorder, which then
-    /// goes on beside it; of several each compresses its own.
+    /// Outputs that keep so many threads at work (at least one). Of two, one is a lone worker and
+    /// the other the recorder, which compresses for it: no packet is copied on its way to that. In
+    /// all other numbers each worker compresses its own blocks.
     #[must_use]
-    pub fn outputs(&self, workers: usize) -> Vec<BlockOutput> {
-        let compression = || match workers {
-            1 => {
-                Compression::Recorder { emptied: self.emptied.clone(), spare: UNCOMPRESSED_MAX - 1 }
-            }
-            _ => Compression::Worker,
-        };
-        (0..workers).map(|_| BlockOutput { compression: compression(), ..self.output() }).collect()
+    pub fn outputs(&self, threads: usize) -> Vec<BlockOutput> {
+        if threads == 2 {
+            let (emptied, spare) = (self.emptied.clone(), UNCOMPRESSED_MAX - 1);
+            let compression = Compression::Recorder { emptied, spare };
+            return vec![BlockOutput { compression, ..self.output() }];
+        }
+        (0..threads.max(1)).map(|_| self.output()).collect()
     }
 
     /// An output for one worker.

@@ -207,9 +207,8 @@ impl Run<'_> {
         let (rotate_bytes, rotate_ns) = (self.args.rotate.bytes, self.args.rotate.ns);
         let recorder = Recorder::start(Recording { dir, about, rotate_bytes, rotate_ns })
             .context("cannot start the recorder")?;
-        let workers = self.args.workers.map_or_else(cores, usize::from);
-        let outputs = recorder.outputs(workers);
-        let done = self.read(policy(self.args), outputs)?;
+        let threads = self.args.workers.map_or_else(|| cores().min(4), usize::from);
+        let done = self.read(policy(self.args), recorder.outputs(threads))?;
         done.outputs.into_iter().for_each(BlockOutput::finish);
         let recorded = recorder.seal(&done.ledger)?;
         summarize(&done.ledger, Some(&recorded));
@@ -243,9 +242,8 @@ impl Run<'_> {
     fn print_json(&self) -> Result<Exit> {
         let dir = open::temporary_dir()?;
         let recorder = open::temporary_recorder(&dir)?;
-        let workers = self.args.workers.map_or(1, usize::from);
-        let outputs = recorder.outputs(workers);
-        let done = self.read(policy(self.args), outputs)?;
+        let threads = self.args.workers.map_or_else(|| cores().min(2), usize::from);
+        let done = self.read(policy(self.args), recorder.outputs(threads))?;
         done.outputs.into_iter().for_each(BlockOutput::finish);
         recorder.seal(&done.ledger)?;
         let store = Store::open(&[dir.path()])?;
@@ -260,13 +258,9 @@ impl Run<'_> {
     }
 }
 
-/// How many workers serve a recording: one a core, within reason. Of two cores the recorder is
-/// worth one: it compresses for a lone worker, and no packet is copied on its way to that.
+/// How many processors there are.
 fn cores() -> usize {
-    match std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
-        1 | 2 => 1,
-        more => more.min(4),
-    }
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Prints a line an exchange, as each completes.
