@@ -39,6 +39,8 @@ pub struct Pending {
     path: Path,
     /// Room for the bodies of the request and of the response.
     rooms: [Vec<u8>; 2],
+    /// Whether secrets in its bodies stay as they are.
+    keeps_secrets: bool,
 }
 
 /// How far a message came.
@@ -230,6 +232,7 @@ impl Pending {
     pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
         let Some(most) = policy.body_bytes_max else { return };
         let most = most.min(BODY_KEPT_BYTES_MAX);
+        self.keeps_secrets = policy.secrets == Secrets::Kept;
         let Exchange { request, response, facts, .. } = &mut self.exchange;
         let [request_room, response_room] = &mut self.rooms;
         let (text, message, room) = match part {
@@ -324,7 +327,9 @@ impl Pending {
         if stepped {
             facts.anomalies.add(Anomaly::ClockStepped);
         }
-        self.redact_bodies();
+        if !self.keeps_secrets {
+            self.redact_bodies();
+        }
     }
 
     /// Takes what is known of the response's body when the watching stopped inside it.
@@ -420,6 +425,21 @@ fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
 mod tests {
     use super::*;
     use crate::anomaly::Anomalies;
+
+    #[test]
+    fn secrets_in_bodies_stay_only_where_asked_for() {
+        let kept = |secrets: Secrets| {
+            let policy = Policy { body_bytes_max: Some(100), secrets, ..Policy::default() };
+            let mut pending = Pending::default();
+            pending.begin(ConnectionKey::default(), 0);
+            pending.body(Part::Request, br#"{"password":"open sesame"}"#, &policy);
+            let about = Circumstances { connect_ns: None, previous_end: None };
+            pending.close(State::Open, Timestamp::default(), about);
+            pending.exchange().request.body.clone().unwrap()
+        };
+        assert_eq!(kept(Secrets::Redacted), br#"{"password":"[redacted]"}"#);
+        assert_eq!(kept(Secrets::Kept), br#"{"password":"open sesame"}"#);
+    }
 
     #[test]
     fn a_reused_exchange_keeps_nothing_of_the_last() {
