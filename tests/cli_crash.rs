@@ -179,7 +179,7 @@ fn sealed(dir: &Path) -> PathBuf {
     let captures = captures.map(|name| format!("captures/{name}"));
     let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
     let dir = dir.to_str().expect("UTF-8");
-    let words = [&["capture", "-w", dir, "--bodies", "all", "--workers", "2", "-r"], &captures[..]];
+    let words = [&["capture", "-w", dir, "--bodies", "all", "--workers", "3", "-r"], &captures[..]];
     assert_eq!(run(&words.concat()).code, Some(0));
     let mut entries = std::fs::read_dir(dir).expect("a folder");
     let path = entries.next().expect("a segment").expect("an entry").path();

@@ -98,6 +98,27 @@ impl Conversation {
         *early_gaps = [0; 2];
     }
 
+    /// Whether `side` is in the middle of a body of known length, of which `len` bytes more are not
+    /// the last.
+    #[inline]
+    #[must_use]
+    pub fn awaits_body(&self, side: Peer, len: usize) -> bool {
+        let parser = if self.client == Some(side) { &self.requests } else { &self.responses };
+        self.client.is_some() && parser.awaits_body(len) && !self.book.is_tunnel()
+    }
+
+    /// Takes `len` bytes of a body that nobody keeps, which came at `at`, where they are
+    /// [awaited](Self::awaits_body): what the stream's event of them would come to.
+    #[inline]
+    pub fn pass_body(&mut self, side: Peer, at: Timestamp, len: usize) {
+        if self.client == Some(side) {
+            self.requests.pass_body(at, len);
+        } else {
+            let position = self.responses.pass_body(at, len);
+            self.book.reach(position);
+        }
+    }
+
     /// Exchanges under way.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {

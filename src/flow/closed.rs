@@ -69,7 +69,8 @@ impl<S> ClosedFlows<S> {
     /// Remembers a flow that was closed at `at`, instead of any other of that key; the one that
     /// was closed first is forgotten where there is no room.
     pub fn remember(&mut self, key: FlowKey, at: Timestamp, state: S) {
-        self.forget(&key);
+        let hash = self.hasher.hash_one(key);
+        self.forget_hashed(hash, &key);
         if self.entries.len() >= self.flows_max {
             self.forget_first();
         }
@@ -77,7 +78,7 @@ impl<S> ClosedFlows<S> {
         let number = self.first.wrapping_add(self.entries.len() as u32);
         self.entries.push_back(Entry { key, closed_at: at, state: Some(state) });
         let Self { index, entries, first, hasher, .. } = self;
-        index.insert_unique(hasher.hash_one(key), number, |number| {
+        index.insert_unique(hash, number, |number| {
             let entry = entries.get(number.wrapping_sub(*first) as usize);
             entry.map_or(0, |entry| hasher.hash_one(entry.key))
         });
@@ -85,7 +86,10 @@ impl<S> ClosedFlows<S> {
 
     /// Forgets the flow of `key`: its endpoints serve another.
     pub fn forget(&mut self, key: &FlowKey) {
-        let hash = self.hasher.hash_one(key);
+        self.forget_hashed(self.hasher.hash_one(key), key);
+    }
+
+    fn forget_hashed(&mut self, hash: u64, key: &FlowKey) {
         let Self { index, entries, first, .. } = self;
         let place = |number: u32| number.wrapping_sub(*first) as usize;
         let is_of = |&number: &u32| entries.get(place(number)).is_some_and(|it| it.key == *key);

@@ -80,7 +80,11 @@ impl<S> FlowTable<S> {
     #[inline]
     #[must_use]
     pub fn find(&self, key: &FlowKey) -> Option<SlotId> {
-        let hash = self.hasher.hash_one(key);
+        self.find_hashed(self.hasher.hash_one(key), key)
+    }
+
+    #[inline]
+    fn find_hashed(&self, hash: u64, key: &FlowKey) -> Option<SlotId> {
         self.index
             .find(hash, |&at| self.slots.get(at as usize).is_some_and(|slot| slot.key == *key))
             .map(|&at| SlotId(at))
@@ -111,7 +115,8 @@ impl<S> FlowTable<S> {
 
     /// Opens a flow. `None` where the table is full or the key is here already.
     pub fn open(&mut self, key: FlowKey, at: Timestamp, state: S) -> Option<(SlotId, &mut S)> {
-        if self.is_full() || self.find(&key).is_some() {
+        let hash = self.hasher.hash_one(key);
+        if self.is_full() || self.find_hashed(hash, &key).is_some() {
             return None;
         }
         let slot =
@@ -125,7 +130,6 @@ impl<S> FlowTable<S> {
             place
         };
         self.link_newest(place);
-        let hash = self.hasher.hash_one(key);
         let Self { index, slots, hasher, .. } = self;
         index.insert_unique(hash, place, |&at| {
             slots.get(at as usize).map_or(0, |slot| hasher.hash_one(slot.key))

@@ -225,6 +225,31 @@ impl MessageParser {
         self.held.as_ref().map_or(0, |held| held.bytes.len())
     }
 
+    /// Whether `len` bytes more are in the middle of a body of known length, and not its last.
+    #[inline]
+    #[must_use]
+    pub const fn awaits_body(&self, len: usize) -> bool {
+        matches!(self.message.place, Place::Length(left) if left > len as u64)
+            && self.held.is_none()
+    }
+
+    /// Passes over `len` bytes that came at `at`, where they are [awaited](Self::awaits_body), as
+    /// [`advance`](Self::advance) does without telling of them; gives the position past them.
+    #[inline]
+    pub fn pass_body(&mut self, at: Timestamp, len: usize) -> u64 {
+        let Message { place, offset, at: latest, body_bytes, body_seen_bytes, .. } =
+            &mut self.message;
+        let len = len as u64;
+        if let Place::Length(left) = place {
+            *left -= len;
+        }
+        *offset += len;
+        *latest = at.max(*latest);
+        *body_bytes = body_bytes.saturating_add(len);
+        *body_seen_bytes = body_seen_bytes.saturating_add(len);
+        *offset
+    }
+
     fn step<'i>(&mut self, input: &mut Input<'i>, answering: Answering) -> Step<'i> {
         if let Place::Ending(..) = self.message.place {
             return self.message.end().map_or(Step::On, Step::Event);

@@ -15,8 +15,7 @@ use crate::time::Timestamp;
 /// Blocks on their way to the recorder: about a megabyte each.
 const BLOCKS_MAX: usize = 4;
 
-/// Blocks that a lone worker fills, and that the recorder compresses: one of each, and one between
-/// them.
+/// Blocks that a lone worker fills and the recorder compresses: one of each, and one between them.
 const UNCOMPRESSED_MAX: usize = 3;
 
 /// Where segments go, and when a new one is begun.
@@ -87,8 +86,20 @@ pub struct BlockOutput {
 enum Compression {
     /// It does itself, as do others beside it.
     Worker,
-    /// The recorder does, and gives builders back; so many more may be made.
-    Recorder { emptied: Receiver<Box<BlockBuilder>>, spare: usize },
+    /// The recorder does, and gives builders back; so many more may be made. While it has all of
+    /// them to do, the worker compresses a block instead of waiting.
+    Shared { emptied: Receiver<Box<BlockBuilder>>, spare: usize },
+}
+
+impl Compression {
+    /// A builder to go on with while the recorder compresses; `None` where the worker is to.
+    fn empty(&mut self) -> Option<Box<BlockBuilder>> {
+        let Self::Shared { emptied, spare } = self else { return None };
+        emptied.try_recv().ok().or_else(|| {
+            *spare = spare.checked_sub(1)?;
+            Some(Box::default())
+        })
+    }
 }
 
 impl Recorder {
@@ -130,13 +141,13 @@ impl Recorder {
     }
 
     /// Outputs that keep so many threads at work (at least one). Of two, one is a lone worker and
-    /// the other the recorder, which compresses for it: no packet is copied on its way to that. In
+    /// the other the recorder, and both compress: no packet is copied on its way to the worker. In
     /// all other numbers each worker compresses its own blocks.
     #[must_use]
     pub fn outputs(&self, threads: usize) -> Vec<BlockOutput> {
         if threads == 2 {
             let (emptied, spare) = (self.emptied.clone(), UNCOMPRESSED_MAX - 1);
-            let compression = Compression::Recorder { emptied, spare };
+            let compression = Compression::Shared { emptied, spare };
             return vec![BlockOutput { compression, ..self.output() }];
         }
         (0..threads.max(1)).map(|_| self.output()).collect()
@@ -195,25 +206,9 @@ impl BlockOutput {
         if self.builder.is_empty() {
             return;
         }
-        let delivery = match &mut self.compression {
-            Compression::Worker => Delivery::Block(self.builder.finish()),
-            Compression::Recorder { emptied, spare } => {
-                let empty = match emptied.try_recv() {
-                    Ok(empty) => empty,
-                    Err(_) if *spare > 0 => {
-                        *spare -= 1;
-                        Box::default()
-                    }
-                    Err(_) => {
-                        let Ok(empty) = emptied.recv() else {
-                            self.is_cut_off = true;
-                            return;
-                        };
-                        empty
-                    }
-                };
-                Delivery::Full(std::mem::replace(&mut self.builder, empty))
-            }
+        let delivery = match self.compression.empty() {
+            Some(empty) => Delivery::Full(std::mem::replace(&mut self.builder, empty)),
+            None => Delivery::Block(self.builder.finish()),
         };
         self.is_cut_off = self.blocks.send(delivery).is_err();
     }

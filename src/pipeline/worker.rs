@@ -197,6 +197,25 @@ impl Flow {
         work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
     }
 
+    /// Takes a packet that only acknowledges, or brings more of a body that nobody keeps, where all
+    /// is in order; whether it was one. The short way for what [`push`](Self::push) does too.
+    #[inline]
+    fn pass(&mut self, side: Peer, packet: &Packet<'_>, common: &mut Common) -> bool {
+        let len = packet.payload.len();
+        let is_of_body = |conversation: &Conversation| {
+            common.policy.body_bytes_max.is_none() && conversation.awaits_body(side, len)
+        };
+        if len > 0 && !is_of_body(&self.conversation) {
+            return false;
+        }
+        let Some(foreseen) = self.connection.foresee(side, packet) else { return false };
+        self.connection.take(side, packet, foreseen, &mut common.bytes);
+        if len > 0 {
+            self.conversation.pass_body(side, packet.at, len);
+        }
+        true
+    }
+
     /// Gives the connection its next packet.
     #[inline]
     fn push(
@@ -271,7 +290,7 @@ impl Shard {
         if packet.at.since(before) > FLOW_IDLE_NS {
             return self.renew((id, before), (key, side, packet), hand);
         }
-        if flow.connection.acknowledge(side, packet) {
+        if flow.pass(side, packet, hand.common) {
             return;
         }
         let verdict = flow.push(key, side, packet, (held_bytes, hand));

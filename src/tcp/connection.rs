@@ -50,6 +50,15 @@ pub enum Verdict {
     Replaced(Option<(Seq, Timestamp)>),
 }
 
+/// A packet that is simply the next of its side.
+#[derive(Clone, Copy, Debug)]
+pub struct Foreseen {
+    /// Position of its first byte in its stream.
+    pub offset: u64,
+    /// How far it acknowledged the other direction's stream.
+    pub acknowledged: u64,
+}
+
 /// Whether missing bytes are waited for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Patience {
@@ -186,13 +195,14 @@ impl Connection {
         }
     }
 
-    /// Takes a packet that only acknowledges, where all is in order and nobody needs to hear of it;
-    /// whether it was one. The short way for what [`push`](Self::push) does too.
+    /// What a packet brings that is simply the next of its side where all is in order, and tells
+    /// nothing else; `None` for any other, and wherever there is more to do. Nothing is changed:
+    /// [`take`](Self::take) does then what [`push`](Self::push) would do, the sink apart.
     #[inline]
-    pub fn acknowledge(&mut self, side: Peer, packet: &Packet<'_>) -> bool {
+    #[must_use]
+    pub fn foresee(&self, side: Peer, packet: &Packet<'_>) -> Option<Foreseen> {
         const READ: Flags = Flags(Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0);
         if packet.flags.0 & READ.0 != Flags::ACK.0
-            || !packet.payload.is_empty()
             || packet.cut != 0
             || packet.window == 0
             || packet.at < self.latest
@@ -202,32 +212,46 @@ impl Connection {
             || self.successor.is_some()
             || self.ends_handshake(side)
         {
-            return false;
+            return None;
         }
-        let path = &mut self.path;
-        let [low, high] = &mut self.streams;
+        let [low, high] = &self.streams;
         let (own, peer) = if side == Peer::Low { (low, high) } else { (high, low) };
-        let (Some(origin), Some(peer_origin)) = (own.origin, peer.origin) else { return false };
-        let claimed = Seq(packet.ack).offset(peer_origin, peer.next);
         let is_in_order = own.seen
             && own.end.is_none()
             && own.is_clear()
             && peer.is_clear()
-            && Seq(packet.seq).offset(origin, own.next) == own.next.cast_signed();
-        let Ok(acknowledged) = u64::try_from(claimed) else { return false };
+            && Seq(packet.seq).offset(own.origin?, own.next) == own.next.cast_signed();
+        let claimed = Seq(packet.ack).offset(peer.origin?, peer.next);
+        let acknowledged = u64::try_from(claimed).ok()?;
         if !is_in_order || acknowledged.max(peer.received) > peer.acknowledgeable() {
-            return false;
+            return None;
         }
-        if peer.probe.end != 0 && acknowledged >= peer.probe.end {
-            if path.is_least(side, packet.at.since(peer.probe.sent_at)) {
-                return false;
-            }
+        // The least round trip so far is to be told.
+        let tells_more = packet.payload.is_empty()
+            && peer.probe.is_met_by(acknowledged)
+            && self.path.is_least(side, packet.at.since(peer.probe.sent_at));
+        (!tells_more).then_some(Foreseen { offset: own.next, acknowledged })
+    }
+
+    /// Takes a packet that was foreseen just before.
+    #[inline]
+    pub fn take(&mut self, side: Peer, packet: &Packet<'_>, it: Foreseen, bytes: &mut Bytes) {
+        let len = packet.payload.len() as u64;
+        let (own, peer) = self.both(side);
+        peer.received = peer.received.max(it.acknowledged);
+        if peer.probe.is_met_by(it.acknowledged) {
             peer.probe = Probe::default();
         }
-        peer.received = peer.received.max(acknowledged);
+        if len > 0 {
+            own.next += len;
+            if own.probe.end == 0 {
+                own.probe = Probe { end: own.next, sent_at: packet.at };
+            }
+            bytes.payload += len;
+            bytes.delivered += len;
+        }
         self.strays = 0;
         self.latest = packet.at;
-        true
     }
 
     /// Whether a packet of `side` in its first place may tell something of the handshake.
@@ -450,7 +474,7 @@ impl Connection {
                 peer.received = acknowledged;
             }
             acknowledged = acknowledged.min(peer.received);
-            if peer.probe.end != 0 && acknowledged >= peer.probe.end {
+            if peer.probe.is_met_by(acknowledged) {
                 let probe = std::mem::take(&mut peer.probe);
                 if packet.payload.is_empty()
                     && self.path.round_trip(side, packet.at.since(probe.sent_at))
@@ -529,23 +553,24 @@ impl Connection {
         let early = early.min(packet.payload.len());
         let captured = packet.payload.len() as u64;
         if captured > 0 && own.end.is_some_and(|end| position >= end.cast_signed()) {
-            // Nothing can follow a FIN.
             out.refuse(packet);
             return self.verdict();
         }
         let held_before = own.held_bytes();
-        let piece = Piece {
-            at: packet.at,
-            offset: u64::try_from(position).unwrap_or(0),
-            acknowledged,
-            bytes: packet.payload.get(early..).unwrap_or_default(),
-            cut: if position < 0 { 0 } else { u64::from(packet.cut) },
-        };
+        let offset = u64::try_from(position).unwrap_or(0);
+        // Nothing can follow a FIN.
+        let room = own.end.map_or(u64::MAX, |end| end.saturating_sub(offset));
+        let bytes = packet.payload.get(early..).unwrap_or_default();
+        let within = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+        let (bytes, beyond) = bytes.split_at(within);
+        let cut =
+            if position < 0 { 0 } else { u64::from(packet.cut).min(room - bytes.len() as u64) };
+        let piece = Piece { at: packet.at, offset, acknowledged, bytes, cut };
         let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
         *out.held_bytes += own.held_bytes() - held_before;
         out.bytes.payload += captured;
         out.bytes.duplicate += duplicate;
-        out.bytes.refused += early as u64;
+        out.bytes.refused += early as u64 + beyond.len() as u64;
         if let Some((_, packets)) = &mut self.waiting {
             *packets = packets.saturating_add(1);
         }
@@ -689,27 +714,35 @@ impl Connection {
             match own.first_held() {
                 Some((offset, acknowledged))
                     if offset == own.next
+                        && own.end != Some(offset)
                         && (acknowledged <= peer.acknowledgeable() || order == Order::Any) => {}
                 _ => break,
             }
             let Some(run) = own.take_next() else { break };
-            let len = run.bytes.len() as u64;
             let offset = own.next;
-            own.next += len + run.cut;
             *out.held_bytes -= run.bytes.len();
+            // Nothing can follow a FIN that came meanwhile.
+            let room = own.end.map_or(u64::MAX, |end| end.saturating_sub(offset));
+            let within =
+                usize::try_from(room).map_or(run.bytes.len(), |it| it.min(run.bytes.len()));
+            let (bytes, beyond) = run.bytes.split_at(within);
+            let len = bytes.len() as u64;
+            let cut = run.cut.min(room - len);
+            own.next += len + cut;
             out.bytes.delivered += len;
-            out.bytes.gap += run.cut;
+            out.bytes.refused += beyond.len() as u64;
+            out.bytes.gap += cut;
             if len > 0 {
                 let (at, acknowledged) = (run.at, run.acknowledged);
-                let data = Data { at, offset, acknowledged, bytes: &run.bytes };
+                let data = Data { at, offset, acknowledged, bytes };
                 out.sink.stream(side, StreamEvent::Data(data));
             }
-            if run.cut > 0 {
+            if cut > 0 {
                 let gap = StreamEvent::Gap {
-                    len: run.cut,
+                    len: cut,
                     offset: offset + len,
                     // The frame was on the wire: only the snap length kept these bytes away.
-                    acknowledged: run.cut,
+                    acknowledged: cut,
                     absence: Absence::Cut,
                     at: run.at,
                 };
@@ -845,10 +878,16 @@ mod tests {
 
         fn push(&mut self, sent: &Sent, at: Timestamp, shortly: bool) -> Verdict {
             let packet = sent.packet(at);
-            if shortly && self.connection.acknowledge(sent.side, &packet) {
+            let Self { connection, taken, bytes, held_bytes } = self;
+            if shortly && let Some(foreseen) = connection.foresee(sent.side, &packet) {
+                connection.take(sent.side, &packet, foreseen, bytes);
+                if !packet.payload.is_empty() {
+                    let Foreseen { offset, acknowledged } = foreseen;
+                    let data = Data { at, offset, acknowledged, bytes: packet.payload };
+                    taken.stream(sent.side, StreamEvent::Data(data));
+                }
                 return Verdict::Open;
             }
-            let Self { connection, taken, bytes, held_bytes } = self;
             connection.meet(sent.side, &packet);
             connection.push(sent.side, &packet, &mut Outlet { sink: taken, bytes, held_bytes })
         }
@@ -950,6 +989,30 @@ mod tests {
         assert!(connection.is_closed());
     }
 
+    /// Bytes with numbers beyond a FIN that came after them: some of one packet, all of another.
+    #[test]
+    fn nothing_follows_a_fin_that_came_later() {
+        for (beyond, refused) in [(0, 6), (2, 8), (5, 11)] {
+            let (packets, mut streams) = dialogue(&[(false, 8), (true, 9)]);
+            let mut mixed = packets[..3].to_vec();
+            let data = |from: u32, payload: Vec<u8>, flags: Flags| Sent {
+                seq: packets[3].seq.wrapping_add(from),
+                payload,
+                flags: flags.with(Flags::ACK),
+                ..packets[3].clone()
+            };
+            // The stream ends at 10; these begin there and beyond.
+            mixed.push(data(10 + beyond, vec![7; 6], Flags::PSH));
+            mixed.push(data(6, vec![0; 4 + usize::try_from(beyond).unwrap()], Flags::PSH));
+            mixed.push(data(0, vec![0; 6], Flags::PSH));
+            mixed.insert(4, data(10, vec![], Flags::FIN));
+            let (taken, bytes, _) = run(&mixed, 1000);
+            streams[1].clear();
+            assert_eq!(taken.streams, whole(&streams), "{beyond}");
+            assert_eq!((taken.ends, bytes.refused), ([1, 0], refused), "{beyond}");
+        }
+    }
+
     #[test]
     fn keep_alive_probes_repeat_a_byte_and_bring_nothing() {
         let (mut packets, streams) = dialogue(&[(false, 3), (true, 9)]);
@@ -1013,7 +1076,7 @@ mod tests {
             prop_assert_eq!(bytes.gap, (missing[0] + missing[1]) as u64);
         }
 
-        /// The short way for acknowledgments leaves everything as the general way does.
+        /// The short way leaves everything as the general way does.
         #[test]
         fn the_short_way_is_no_other_way(
             turns in proptest::collection::vec((any::<bool>(), 0_u8..40), 1..30),

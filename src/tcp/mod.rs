@@ -6,7 +6,7 @@ mod reassembler;
 mod remains;
 mod seq;
 
-pub use connection::{Connection, Outlet, Sink, Verdict};
+pub use connection::{Connection, Foreseen, Outlet, Sink, Verdict};
 pub use path::Path;
 pub use remains::Remains;
 pub use seq::Seq;

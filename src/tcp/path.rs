@@ -90,3 +90,11 @@ pub(super) struct Probe {
     pub(super) end: u64,
     pub(super) sent_at: Timestamp,
 }
+
+impl Probe {
+    /// Whether they are awaited, and acknowledged where everything before this position is.
+    #[inline]
+    pub(super) const fn is_met_by(&self, acknowledged: u64) -> bool {
+        self.end != 0 && acknowledged >= self.end
+    }
+}
