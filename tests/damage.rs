@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
+use weir::exchange::Facts;
 use weir::packet::LinkType;
 use weir::source::{CaptureFile, CaptureFiles};
 
@@ -163,6 +164,22 @@ fn change(frames: &mut Vec<Recorded>, change: &Change) {
     }
 }
 
+/// What was measured of each exchange.
+fn facts(seen: &run::Seen) -> Vec<Facts> {
+    seen.exchanges.iter().map(|exchange| exchange.facts).collect()
+}
+
+#[test]
+fn what_is_kept_changes_nothing_that_is_measured() {
+    for path in captures() {
+        let frames = frames(&path);
+        let all = run::source(&mut Tape::new(frames.clone()), 1);
+        let heads = run::source_by(run::KEEP_HEADS, &mut Tape::new(frames), 1);
+        assert_eq!(facts(&all), facts(&heads), "{}", path.display());
+        assert_eq!(all.ledger, heads.ledger, "{}", path.display());
+    }
+}
+
 /// What the mutations begin with: the tapes of the dialogues, and small captures.
 fn seeds() -> &'static [Vec<Recorded>] {
     static SEEDS: std::sync::LazyLock<Vec<Vec<Recorded>>> = std::sync::LazyLock::new(|| {
@@ -177,8 +194,8 @@ fn seeds() -> &'static [Vec<Recorded>] {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-    /// Whatever is changed in a capture: no panic, a balanced account, and no worker more or less
-    /// changes what is listed.
+    /// Whatever is changed in a capture: no panic, a balanced account, and neither a worker more or
+    /// less nor what is kept (bodies that nobody keeps are passed over) changes what is listed.
     #[test]
     fn changed_captures_balance(
         seed in any::<prop::sample::Index>(),
@@ -188,9 +205,12 @@ proptest! {
         let mut frames = seed.get(seeds()).clone();
         changes.iter().for_each(|it| change(&mut frames, it));
         let one = run::source(&mut Tape::new(frames.clone()), 1);
-        let several = run::source(&mut Tape::new(frames), workers);
+        let several = run::source(&mut Tape::new(frames.clone()), workers);
         prop_assert_eq!(run::json(&one.exchanges), run::json(&several.exchanges));
-        prop_assert_eq!(one.ledger, several.ledger);
+        prop_assert_eq!(&one.ledger, &several.ledger);
+        let brief = run::source_by(run::KEEP_HEADS, &mut Tape::new(frames), 1);
+        prop_assert_eq!(facts(&one), facts(&brief));
+        prop_assert_eq!(one.ledger, brief.ledger);
     }
 
     /// Bytes that no network sent.

@@ -28,6 +28,9 @@ impl Output for Collector {
 pub(crate) const KEEP_ALL: Policy =
     Policy { heads: Heads::Whole, body_bytes_max: Some(1 << 24), secrets: Secrets::Kept };
 
+/// Heads alone are kept.
+pub(crate) const KEEP_HEADS: Policy = Policy { body_bytes_max: None, ..KEEP_ALL };
+
 /// Reads a capture file with so many workers.
 pub(crate) fn capture(path: &Path, workers: usize) -> Seen {
     source(&mut CaptureFile::open(path).expect("a capture"), workers)
@@ -35,7 +38,12 @@ pub(crate) fn capture(path: &Path, workers: usize) -> Seen {
 
 /// Reads any source with so many workers; the account must balance.
 pub(crate) fn source(source: &mut impl Source, workers: usize) -> Seen {
-    let options = Options { policy: KEEP_ALL, ports: None };
+    source_by(KEEP_ALL, source, workers)
+}
+
+/// As [`source`], and keeps what the policy says.
+pub(crate) fn source_by(policy: Policy, source: &mut impl Source, workers: usize) -> Seen {
+    let options = Options { policy, ports: None };
     let outputs = (0..workers).map(|_| Collector::default()).collect();
     let outcome = run(source, &options, None, &Watch::default(), outputs).expect("no panic");
     assert_eq!(outcome.ledger.imbalances(), [""; 0], "the ledger does not balance");
