@@ -79,13 +79,21 @@ pub(super) enum Found<'h> {
 }
 
 /// Reads the head at the start of `bytes`.
+#[inline]
 pub(super) fn read(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
+    match plain::read(side, bytes) {
+        Some(reading) if is_trusted(&reading, trust) => Found::Whole(reading),
+        Some(_) => Found::Other,
+        None => read_other(side, bytes, trust),
+    }
+}
+
+/// Reads a head that is not plain, or not whole.
+fn read_other(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Found::Other;
     }
-    let found = match plain::read(side, bytes)
-        .map_or_else(|| read_regular(side, bytes), |reading| Ok(Found::Whole(reading)))
-    {
+    let found = match read_regular(side, bytes) {
         Ok(found) => found,
         // Inside of text there may be any number of candidates, and reading on after a refusal
         // would make them cost their square.

@@ -250,6 +250,7 @@ impl MessageParser {
         *offset
     }
 
+    #[inline]
     fn step<'i>(&mut self, input: &mut Input<'i>, answering: Answering) -> Step<'i> {
         if let Place::Ending(..) = self.message.place {
             return self.message.end().map_or(Step::On, Step::Event);
@@ -267,6 +268,7 @@ impl MessageParser {
     }
 
     /// At the start of a message: reads a head in place, or begins to hold one.
+    #[inline]
     fn begin<'i>(&mut self, input: &mut Input<'i>, trust: Trust, answering: Answering) -> Step<'i> {
         let Some(&first) = input.bytes.first() else {
             self.search();
@@ -397,6 +399,7 @@ impl MessageParser {
 
 impl Message {
     /// Begins the message that `reading` is the head of.
+    #[inline]
     fn open<'h>(&mut self, reading: Reading<'h>, origin: Origin, answering: Answering) -> Head<'h> {
         let Reading { bytes, start, host, lengths, mut anomalies } = reading;
         let body = lengths.decide(match start {
