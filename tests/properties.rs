@@ -216,7 +216,7 @@ proptest! {
     ) {
         let (sent, _) = talk::play(&talks);
         let kept = lose(&sent, &lost);
-        let seen = run::source(&mut tape(&kept), 1);
+        let seen = run::source_by(run::KEEP_HEADS, &mut tape(&kept), 1);
         prop_assert_eq!(wrong_pairs(&seen, &[]), [""; 0], "{}", tape(&kept).script());
         prop_assert_eq!(unlisted(&sent, &kept, &seen), [""; 0], "{}", tape(&kept).script());
     }
@@ -230,7 +230,7 @@ proptest! {
     ) {
         let (sent, _) = talk::play(&talks);
         let kept = lose(&sent, &lost);
-        let seen = run::source(&mut tape(&kept), 1);
+        let seen = run::source_by(run::KEEP_HEADS, &mut tape(&kept), 1);
         prop_assert_eq!(wrong_pairs(&seen, &DOUBTS), [""; 0], "{}", tape(&kept).script());
         prop_assert_eq!(unlisted(&sent, &kept, &seen), [""; 0], "{}", tape(&kept).script());
     }
