@@ -117,8 +117,11 @@ fn binomial_ranks(total: u64, q: f64) -> (u64, Option<u64>) {
         return (0, None);
     }
     let odds = q / (1.0 - q);
-    // The ratio of neighbouring probabilities: P(k + 1) / P(k).
-    let ratio = |k: u64| (total - k) as f64 / (k + 1) as f64 * odds;
+    // Neighbouring probabilities stand to each other as these two, P(k + 1) to P(k): one division
+    // a step, each of which waits for the one before.
+    let sides = |k: u64| ((total - k) as f64 * odds, (k + 1) as f64);
+    let up = |weight: f64, k: u64| weight * sides(k).0 / sides(k).1;
+    let down = |weight: f64, k: u64| weight * sides(k).1 / sides(k).0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to total")]
     let mode = (((total + 1) as f64 * q).floor() as u64).min(total);
 
@@ -128,45 +131,43 @@ fn binomial_ranks(total: u64, q: f64) -> (u64, Option<u64>) {
     let (mut weight, mut k) = (1.0, mode);
     while k > 0 && weight > NEGLIGIBLE {
         k -= 1;
-        weight /= ratio(k);
+        weight = down(weight, k);
         below += weight;
     }
     (weight, k) = (1.0, mode);
     while k < total && weight > NEGLIGIBLE {
-        weight *= ratio(k);
+        weight = up(weight, k);
         k += 1;
         above += weight;
     }
     let allowed = TAIL * (below + 1.0 + above);
-    (lower_rank(mode, below, allowed, &ratio), upper_rank((mode, total), above, allowed, &ratio))
+    (lower_rank(mode, below, allowed, (&up, &down)), upper_rank((mode, total), above, allowed, &up))
 }
 
+/// From the weight of a rank to that of its neighbour; the lower rank of both is given.
+type Step<'s> = dyn Fn(f64, u64) -> f64 + 's;
+
 /// Walks from the mode to the largest rank with at most `allowed` below it.
-fn lower_rank(mode: u64, mut below: f64, allowed: f64, ratio: &dyn Fn(u64) -> f64) -> u64 {
+fn lower_rank(mode: u64, mut below: f64, allowed: f64, (up, down): (&Step<'_>, &Step<'_>)) -> u64 {
     let (mut rank, mut weight) = (mode, 1.0);
     if below <= allowed {
         while below + weight <= allowed {
             below += weight;
-            weight *= ratio(rank);
+            weight = up(weight, rank);
             rank += 1;
         }
         return rank;
     }
     while below > allowed && rank > 0 {
         rank -= 1;
-        weight /= ratio(rank);
+        weight = down(weight, rank);
         below -= weight;
     }
     rank
 }
 
 /// Walks from the mode to the smallest rank with at most `allowed` at and above it.
-fn upper_rank(
-    (mode, total): (u64, u64),
-    above: f64,
-    allowed: f64,
-    ratio: &dyn Fn(u64) -> f64,
-) -> Option<u64> {
+fn upper_rank((mode, total): (u64, u64), above: f64, allowed: f64, up: &Step<'_>) -> Option<u64> {
     // `from` is what lies at `rank` and above it, `weight` the probability of `rank` itself.
     let (mut rank, mut weight, mut from) = (mode, 1.0, above + 1.0);
     while from > allowed {
@@ -174,7 +175,7 @@ fn upper_rank(
             return None;
         }
         from -= weight;
-        weight *= ratio(rank);
+        weight = up(weight, rank);
         rank += 1;
     }
     Some(rank)
