@@ -7,6 +7,11 @@ const START: i64 = 1_795_242_865_000_000_000;
 
 /// So many connections of which each sends `head_bytes` of a head that does not end.
 fn hoarders(connections: u16, head_bytes: usize) -> run::Seen {
+    hoarders_in(connections, head_bytes, 1400, true)
+}
+
+/// The same in packets of that size, with or without the connection's beginning.
+fn hoarders_in(connections: u16, head_bytes: usize, size: usize, begins: bool) -> run::Seen {
     let mut frames = Vec::new();
     let mut head = b"GET / HTTP/1.1\r\nX: ".to_vec();
     head.resize(head_bytes, b'x');
@@ -21,8 +26,10 @@ fn hoarders(connections: u16, head_bytes: usize) -> run::Seen {
             frames.push(said.record());
             seq += len;
         };
-        send(SYN, b"");
-        head.chunks(1400).for_each(|part| send(ACK, part));
+        if begins {
+            send(SYN, b"");
+        }
+        head.chunks(size).for_each(|part| send(ACK, part));
     }
     run::source(&mut Tape::new(frames), 1)
 }
@@ -33,6 +40,13 @@ fn heads_without_end_are_given_up_at_the_bound() {
     let seen = hoarders(800, 200_000);
     assert!(seen.ledger.bytes.unparsed > 60_000_000, "{:?}", seen.ledger.bytes);
     assert!(seen.exchanges.len() < 400, "{} heads were kept", seen.exchanges.len());
+}
+
+#[test]
+fn heads_without_end_that_are_all_of_a_flow_are_given_up_too() {
+    let seen = hoarders_in(2400, 60_000, 60_000, false);
+    assert!(seen.ledger.bytes.unparsed > 60_000_000, "{:?}", seen.ledger.bytes);
+    assert!(seen.exchanges.len() < 1200, "{} heads were kept", seen.exchanges.len());
 }
 
 #[test]

@@ -160,13 +160,15 @@ impl Common {
             let conversation = Conversation::default();
             return Box::new(Flow { connection, conversation, head_bytes: 0, is_listed: false });
         };
-        flow.restart(connection);
+        flow.connection = connection;
         flow
     }
 
-    /// Takes back a flow that is over.
-    fn recycle(&mut self, flow: Box<Flow>) {
+    /// Takes back a flow that is over; what it held goes now, as no account has it any more.
+    fn recycle(&mut self, mut flow: Box<Flow>) {
         if self.spare.len() < SPARE_FLOWS_MAX {
+            let at = flow.connection.latest();
+            flow.restart(Connection::new(at));
             self.spare.push(flow);
         }
     }
@@ -235,9 +237,24 @@ impl Flow {
         self.with(key, held_bytes, hand, |connection, out| connection.flush(out));
     }
 
-    /// Brings the count of its shard up to date with the heads that it holds.
+    /// Brings the count of its shard up to date with the heads that it holds; where the shard has no
+    /// room for them, they are given up.
     #[inline]
-    fn weigh(&mut self, head_bytes: &mut usize) {
+    fn weigh(
+        &mut self,
+        key: &FlowKey,
+        at: Timestamp,
+        (head_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
+    ) {
+        self.count_heads(head_bytes);
+        if *head_bytes > HEADS_SHARD_BYTES_MAX && self.head_bytes > 0 {
+            self.give_up(key, at, hand);
+            self.count_heads(head_bytes);
+        }
+    }
+
+    #[inline]
+    fn count_heads(&mut self, head_bytes: &mut usize) {
         let now = self.conversation.held_bytes();
         if now != self.head_bytes {
             *head_bytes = head_bytes.saturating_sub(self.head_bytes) + now;
@@ -294,11 +311,7 @@ impl Shard {
             return;
         }
         let verdict = flow.push(key, side, packet, (held_bytes, hand));
-        flow.weigh(head_bytes);
-        if *head_bytes > HEADS_SHARD_BYTES_MAX && flow.head_bytes > 0 {
-            flow.give_up(key, packet.at, hand);
-            flow.weigh(head_bytes);
-        }
+        flow.weigh(key, packet.at, (head_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
@@ -342,7 +355,7 @@ impl Shard {
         let flow = hand.common.flow(connection);
         let Some((id, flow)) = self.table.open(*key, packet.at, flow) else { return };
         let verdict = flow.push(key, side, packet, (&mut self.held_bytes, hand));
-        flow.weigh(&mut self.head_bytes);
+        flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
         self.follow_up(id, verdict, (key, side, packet), hand);
     }
 
@@ -365,7 +378,7 @@ impl Shard {
             flow.restart(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
             verdict = flow.push(key, side, packet, (held_bytes, hand));
-            flow.weigh(&mut self.head_bytes);
+            flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
             flow.flush(key, held_bytes, hand);
@@ -410,7 +423,7 @@ impl Shard {
         let Some((_, flow)) = table.get_mut(id) else { return };
         flow.is_listed = false;
         let verdict = flow.with(key, held_bytes, hand, |connection, out| connection.tick(now, out));
-        flow.weigh(&mut self.head_bytes);
+        flow.weigh(key, now, (&mut self.head_bytes, hand));
         if verdict == Verdict::Closed {
             let at = flow.connection.latest();
             self.close(id, Farewell::Closed, at, hand);
