@@ -33,14 +33,16 @@ impl LinkType {
 pub struct Endpoint {
     high: u64,
     low: u64,
-    port: u16,
+    /// A port, in a whole word: what has no padding is copied in few steps.
+    port: u64,
 }
 
 impl Endpoint {
     /// From the four bytes of an IPv4 address and a port.
     #[must_use]
     pub fn v4(address: [u8; 4], port: u16) -> Self {
-        Self { high: 0, low: 0xffff_0000_0000 | u64::from(u32::from_be_bytes(address)), port }
+        let low = 0xffff_0000_0000 | u64::from(u32::from_be_bytes(address));
+        Self { high: 0, low, port: u64::from(port) }
     }
 
     /// From the sixteen bytes of an IPv6 address and a port.
@@ -48,7 +50,7 @@ impl Endpoint {
     pub fn v6(address: [u8; 16], port: u16) -> Self {
         let bits = u128::from_be_bytes(address);
         #[expect(clippy::cast_possible_truncation, reason = "the halves of 128 bits")]
-        Self { high: (bits >> 64) as u64, low: bits as u64, port }
+        Self { high: (bits >> 64) as u64, low: bits as u64, port: u64::from(port) }
     }
 
     /// The address as sixteen bytes, IPv4 mapped.
@@ -63,10 +65,17 @@ impl Endpoint {
         (self.high, self.low)
     }
 
+    /// The endpoint of which [`words`](Self::words) gives the address.
+    #[must_use]
+    pub(crate) const fn from_words((high, low): (u64, u64), port: u16) -> Self {
+        Self { high, low, port: port as u64 }
+    }
+
     /// The port.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "only ports are put in")]
     pub const fn port(self) -> u16 {
-        self.port
+        self.port as u16
     }
 
     /// The address, IPv4 where it is one.
@@ -85,7 +94,7 @@ impl Endpoint {
 /// `10.0.0.1:80` or `[2001:db8::2]:80`.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.ip(), self.port).fmt(f)
+        SocketAddr::new(self.ip(), self.port()).fmt(f)
     }
 }
 

@@ -33,6 +33,13 @@ impl Timestamp {
         if nanos < 0 { 0 } else { nanos.unsigned_abs() }
     }
 
+    /// Whether it lies more than `nanos` nanoseconds after `earlier`.
+    #[inline]
+    #[must_use]
+    pub const fn is_later(self, earlier: Self, nanos: u64) -> bool {
+        self.0 > earlier.0.saturating_add_unsigned(nanos)
+    }
+
     /// The instant `nanos` nanoseconds later; the last representable one at the bound.
     #[must_use]
     pub fn plus(self, nanos: u64) -> Self {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use weir::decode::{Decoded, Decoder};
+use weir::decode::Decoder;
 use weir::packet::{Frame, LinkType};
 use weir::pipeline::Ports;
 use weir::source::CaptureFile;
@@ -175,7 +175,7 @@ proptest! {
         let frame = Frame { at, bytes: &bytes, wire_len, link: LinkType(link) };
         let mut decoder = Decoder::new();
         let decoded = decoder.decode(&frame);
-        let Decoded::Packet(found) = decoded else { panic!("{decoded:?}") };
+        let Ok(found) = decoded else { panic!("{decoded:?}") };
         (if many { &MANY } else { &FEW }).with(|filters| {
             prop_assert!(!filters.ports.watch(&found) || filters.passes(&frame));
             Ok(())
@@ -212,7 +212,7 @@ fn captures_lose_no_packet_of_the_ports_to_the_filter() {
             let (mut decoder, mut packets) = (Decoder::new(), 0_u64);
             while let Ok(Some(frame)) = capture.next_frame() {
                 if filters.is_none_or(|filters| filters.passes(&frame))
-                    && let Decoded::Packet(packet) = decoder.decode(&frame)
+                    && let Ok(packet) = decoder.decode(&frame)
                 {
                     packets += u64::from(ports.watch(&packet));
                 }

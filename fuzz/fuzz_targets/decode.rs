@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use weir::decode::{Decoded, Decoder};
+use weir::decode::Decoder;
 use weir::ledger::Skip;
 use weir::limits::WIRE_BYTES_MAX;
 use weir::packet::{Frame, LinkType};
@@ -25,12 +25,12 @@ fuzz_target!(|input: &[u8]| {
         let link = LinkType(LINKS[usize::from(link) % LINKS.len()]);
         let wire_len = bytes.len() as u32 + u32::from(cut) * 1000;
         match decoder.decode(&Frame { at, bytes, wire_len, link }) {
-            Decoded::Packet(packet) => {
+            Ok(packet) => {
                 assert!(packet.payload.len() <= given);
                 assert!(packet.cut as usize <= WIRE_BYTES_MAX.max(usize::from(u16::MAX)));
             }
-            Decoded::Skipped(Skip::Fragment) => fragments += 1,
-            Decoded::Skipped(_) => {}
+            Err(Skip::Fragment) => fragments += 1,
+            Err(_) => {}
         }
     }
     assert!(decoder.finish() <= fragments + 1);

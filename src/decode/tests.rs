@@ -17,10 +17,10 @@ fn frame(link: u16, bytes: &[u8]) -> Frame<'_> {
     Frame { at: Timestamp::from_nanos(0), bytes, wire_len, link: LinkType(link) }
 }
 
-fn outcome<'a>(decoded: &'a Decoded<'_>) -> Expected<'a> {
+fn outcome<'a>(decoded: &'a Result<Packet<'_>, Skip>) -> Expected<'a> {
     match decoded {
-        Decoded::Packet(packet) => Ok((packet.payload, packet.cut)),
-        Decoded::Skipped(skip) => Err(*skip),
+        Ok(packet) => Ok((packet.payload, packet.cut)),
+        Err(skip) => Err(*skip),
     }
 }
 
@@ -28,7 +28,7 @@ fn check_frame(frame: &Frame<'_>, expected: Expected<'_>) {
     let mut decoder = Decoder::new();
     let found = decoder.decode(frame);
     assert_eq!(outcome(&found), expected);
-    if let Decoded::Packet(packet) = found {
+    if let Ok(packet) = found {
         assert_eq!((packet.source.port(), packet.target.port()), (51_324, 80));
         assert_eq!((packet.seq, packet.ack, packet.window), (1000, 2000, 500));
     }
@@ -119,9 +119,7 @@ fn agrees_with_the_builder_of_the_header_crate() {
         .write(&mut bytes, REQUEST)
         .expect("a vector takes everything");
     let mut decoder = Decoder::new();
-    let Decoded::Packet(packet) = decoder.decode(&frame(ETHERNET, &bytes)) else {
-        panic!("no packet")
-    };
+    let Ok(packet) = decoder.decode(&frame(ETHERNET, &bytes)) else { panic!("no packet") };
     assert_eq!(packet.source.to_string(), "192.168.1.1:40000");
     assert_eq!(packet.target.to_string(), "192.168.1.2:8080");
     assert_eq!((packet.seq, packet.flags, packet.window), (77, Flags::SYN, 1024));
@@ -137,9 +135,7 @@ fn agrees_with_the_builder_of_the_header_crate() {
         .fin()
         .write(&mut bytes, b"")
         .expect("a vector takes everything");
-    let Decoded::Packet(packet) = decoder.decode(&frame(ETHERNET, &bytes)) else {
-        panic!("no packet")
-    };
+    let Ok(packet) = decoder.decode(&frame(ETHERNET, &bytes)) else { panic!("no packet") };
     assert_eq!((packet.ack, packet.flags), (9, Flags::ACK.with(Flags::FIN)));
     assert_eq!(packet.source.octets(), [1; 16]);
 }
@@ -332,8 +328,7 @@ fn trap_1_and_37_frames_larger_than_the_mtu_and_lengths_of_zero() {
     // A wire length without bound is believed up to a bound only.
     let ip = ip4_raw(6, (0, 0), &[], &tcp());
     let mut decoder = Decoder::new();
-    let Decoded::Packet(packet) = decoder.decode(&Frame { wire_len: u32::MAX, ..frame(101, &ip) })
-    else {
+    let Ok(packet) = decoder.decode(&Frame { wire_len: u32::MAX, ..frame(101, &ip) }) else {
         panic!("no packet")
     };
     assert_eq!(packet.cut as usize, WIRE_BYTES_MAX - ip.len());
@@ -364,7 +359,7 @@ fn trap_31_extension_headers() {
     let route = join(&[&[6, 2, 4, 1, 0, 0, 0, 0], &[0xab; 16], &t]);
     let bytes = ip6(43, &route);
     let mut decoder = Decoder::new();
-    let Decoded::Packet(packet) = decoder.decode(&frame(101, &bytes)) else { panic!("no packet") };
+    let Ok(packet) = decoder.decode(&frame(101, &bytes)) else { panic!("no packet") };
     assert_eq!((packet.target.octets(), packet.payload), ([0xab; 16], REQUEST));
 }
 
@@ -563,11 +558,11 @@ fn every_prefix_of_a_frame_is_cut_or_gives_a_prefix_of_its_payload() {
             let mut decoder = Decoder::new();
             let cut = Frame { wire_len, ..frame(link, &bytes[..len]) };
             match decoder.decode(&cut) {
-                Decoded::Packet(packet) => {
+                Ok(packet) => {
                     assert!(REQUEST.starts_with(packet.payload));
                     assert_eq!(packet.wire_payload(), REQUEST.len() as u64);
                 }
-                Decoded::Skipped(skip) => assert!(
+                Err(skip) => assert!(
                     matches!(skip, Skip::Cut | Skip::Fragment | Skip::NotIp),
                     "{skip:?} at {len} of {bytes:x?}"
                 ),
@@ -619,7 +614,7 @@ proptest! {
         let mut decoder = Decoder::new();
         let mut random = frame(link, &bytes);
         random.wire_len = random.wire_len.saturating_add(extra);
-        if let Decoded::Packet(packet) = decoder.decode(&random) {
+        if let Ok(packet) = decoder.decode(&random) {
             prop_assert!(packet.payload.len() <= bytes.len());
         }
     }
@@ -674,7 +669,7 @@ proptest! {
         for (from, to, more) in [(0, 24, 0x2000), (24, tail, 0)] {
             let fragment = u16::try_from(from / 8).expect("13 bits") | more;
             let bytes = ip4_raw(6, (20 + to - from, fragment), &[], &fill[from..to]);
-            if let Decoded::Packet(packet) = decoder.decode(&frame(101, &bytes)) {
+            if let Ok(packet) = decoder.decode(&frame(101, &bytes)) {
                 result = Some(packet.payload.to_vec());
             }
         }
@@ -700,9 +695,9 @@ proptest! {
         }
         let wire_len = u32::try_from(bytes.len()).unwrap() + wire.saturating_sub(20);
         let frame = Frame { wire_len, ..frame(ETHERNET, &bytes) };
-        if let Some(plain) = plain(&frame) {
+        if let Some(plain) = Decoder::plain(&frame) {
             let mut decoder = Decoder::new();
-            let Decoded::Packet(packet) = decoder.decode_layers(&frame) else {
+            let Ok(packet) = decoder.decode_layers(&frame) else {
                 return Err(TestCaseError::fail("only plain"));
             };
             prop_assert_eq!(format!("{plain:?}"), format!("{packet:?}"));

@@ -4,7 +4,7 @@ mod probe;
 
 use std::fmt;
 
-use crate::decode::{Decoded, Decoder};
+use crate::decode::Decoder;
 use crate::ledger::Skip;
 use crate::packet::{Frame, LinkType};
 use crate::report::units;
@@ -190,7 +190,7 @@ fn link(seen: &Examination) -> Finding {
     let LinkType(number) = seen.link;
     let (at, bytes, wire_len) = (Timestamp::default(), &[], 0);
     let empty = Frame { at, bytes, wire_len, link: seen.link };
-    if matches!(Decoder::new().decode(&empty), Decoded::Skipped(Skip::LinkType)) {
+    if matches!(Decoder::new().decode(&empty), Err(Skip::LinkType)) {
         return bad(format!("link type {number} is not read by weir: nothing would be seen"));
     }
     let name = LINKS.iter().find(|(link, _)| *link == number).map_or("other", |(_, name)| name);

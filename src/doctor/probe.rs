@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::decode::{Decoded, Decoder};
+use crate::decode::Decoder;
 use crate::flow::{FlowKey, Peer};
 use crate::ledger::Missed;
 use crate::limits::PROBED_FLOWS_MAX;
@@ -109,14 +109,14 @@ impl Probe {
         counts.cut += u64::from((frame.bytes.len() as u64) < u64::from(frame.wire_len));
         counts.stepped_back += u64::from(self.latest.since(frame.at) > 1_000_000);
         self.latest = self.latest.max(frame.at);
-        let Decoded::Packet(packet) = self.decoder.decode(frame) else { return };
+        let Ok(packet) = self.decoder.decode(frame) else { return };
         counts.packets += 1;
         let passes = |program: &Option<Program>| program.as_ref().map(|p| p.passes(frame));
         counts.tagged += u64::from(passes(&self.tagged) == Some(true));
         // Where there are no tags, the expression cannot be used, and the plain part stands alone.
         let is_plain = passes(&self.plain) == Some(true) || frame.link.0 != 1;
         counts.wrapped += u64::from(!is_plain);
-        let (key, side) = FlowKey::between(packet.source, packet.target);
+        let (key, side) = FlowKey::between(&packet.source, &packet.target);
         let is_known = self.flows.contains_key(&key);
         if is_known || self.flows.len() < PROBED_FLOWS_MAX {
             let seen = self.flows.entry(key).or_default();

@@ -119,6 +119,12 @@ impl Conversation {
         }
     }
 
+    /// Learns what is known of the network.
+    #[inline]
+    pub const fn learn(&mut self, path: &Path) {
+        self.path = *path;
+    }
+
     /// Exchanges under way.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {
@@ -152,7 +158,7 @@ impl Sink for Ear<'_, '_> {
     }
 
     fn path(&mut self, path: &Path) {
-        self.conversation.path = *path;
+        self.conversation.learn(path);
     }
 }
 

@@ -1,17 +1,16 @@
 //! What is remembered of flows that are over, in bounded room and for a bounded time.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
 
-use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use crate::flow::key::FlowKey;
+use crate::flow::key::{FlowKey, KeyHash};
 use crate::time::Timestamp;
 
 #[derive(Debug)]
 struct Entry<S> {
     key: FlowKey,
+    hash: KeyHash,
     closed_at: Timestamp,
     /// `None` once another flow has taken the endpoints.
     state: Option<S>,
@@ -29,12 +28,10 @@ pub struct ClosedFlows<S> {
     /// The number of the first entry; numbers go round.
     first: u32,
     flows_max: usize,
-    hasher: RandomState,
 }
 
 impl<S> ClosedFlows<S> {
-    /// Room for `flows_max` flows (at least one), none of them remembered yet. Hashes are seeded
-    /// anew, so that strangers cannot choose endpoints that collide.
+    /// Room for `flows_max` flows (at least one), none of them remembered yet.
     #[must_use]
     pub fn new(flows_max: usize) -> Self {
         Self {
@@ -42,7 +39,6 @@ impl<S> ClosedFlows<S> {
             entries: VecDeque::new(),
             first: 0,
             flows_max: flows_max.clamp(1, u32::MAX as usize),
-            hasher: RandomState::default(),
         }
     }
 
@@ -60,40 +56,34 @@ impl<S> ClosedFlows<S> {
 
     /// What is remembered of the flow of `key`.
     #[must_use]
-    pub fn get(&self, key: &FlowKey) -> Option<&S> {
-        let hash = self.hasher.hash_one(key);
-        let number = self.index.find(hash, |&number| self.is_of(number, key))?;
+    pub fn get(&self, hash: KeyHash, key: &FlowKey) -> Option<&S> {
+        let number = self.index.find(hash.0, |&number| self.is_of(number, key))?;
         self.entries.get(number.wrapping_sub(self.first) as usize)?.state.as_ref()
     }
 
     /// Remembers a flow that was closed at `at`, instead of any other of that key; the one that
     /// was closed first is forgotten where there is no room.
-    pub fn remember(&mut self, key: FlowKey, at: Timestamp, state: S) {
-        let hash = self.hasher.hash_one(key);
-        self.forget_hashed(hash, &key);
+    pub fn remember(&mut self, hash: KeyHash, key: FlowKey, at: Timestamp, state: S) {
+        self.forget(hash, &key);
         if self.entries.len() >= self.flows_max {
             self.forget_first();
         }
         #[expect(clippy::cast_possible_truncation, reason = "the bound fits, and numbers go round")]
         let number = self.first.wrapping_add(self.entries.len() as u32);
-        self.entries.push_back(Entry { key, closed_at: at, state: Some(state) });
-        let Self { index, entries, first, hasher, .. } = self;
-        index.insert_unique(hash, number, |number| {
+        self.entries.push_back(Entry { key, hash, closed_at: at, state: Some(state) });
+        let Self { index, entries, first, .. } = self;
+        index.insert_unique(hash.0, number, |number| {
             let entry = entries.get(number.wrapping_sub(*first) as usize);
-            entry.map_or(0, |entry| hasher.hash_one(entry.key))
+            entry.map_or(0, |entry| entry.hash.0)
         });
     }
 
     /// Forgets the flow of `key`: its endpoints serve another.
-    pub fn forget(&mut self, key: &FlowKey) {
-        self.forget_hashed(self.hasher.hash_one(key), key);
-    }
-
-    fn forget_hashed(&mut self, hash: u64, key: &FlowKey) {
+    pub fn forget(&mut self, hash: KeyHash, key: &FlowKey) {
         let Self { index, entries, first, .. } = self;
         let place = |number: u32| number.wrapping_sub(*first) as usize;
         let is_of = |&number: &u32| entries.get(place(number)).is_some_and(|it| it.key == *key);
-        if let Ok(found) = index.find_entry(hash, is_of) {
+        if let Ok(found) = index.find_entry(hash.0, is_of) {
             let (number, _) = found.remove();
             if let Some(entry) = entries.get_mut(place(number)) {
                 entry.state = None;
@@ -113,8 +103,7 @@ impl<S> ClosedFlows<S> {
         let number = self.first;
         self.first = number.wrapping_add(1);
         if entry.state.is_some()
-            && let Ok(found) =
-                self.index.find_entry(self.hasher.hash_one(entry.key), |&it| it == number)
+            && let Ok(found) = self.index.find_entry(entry.hash.0, |&it| it == number)
         {
             found.remove();
         }
@@ -129,11 +118,12 @@ impl<S> ClosedFlows<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::KeyHasher;
     use crate::packet::Endpoint;
     use proptest::prelude::*;
 
     fn key(n: u16) -> FlowKey {
-        FlowKey::between(Endpoint::v4([1, 2, 3, 4], n), Endpoint::v4([1, 2, 3, 5], 80)).0
+        FlowKey::between(&Endpoint::v4([1, 2, 3, 4], n), &Endpoint::v4([1, 2, 3, 5], 80)).0
     }
 
     proptest! {
@@ -143,6 +133,8 @@ mod tests {
             start in prop::sample::select(vec![0_u32, u32::MAX - 3]),
             steps in proptest::collection::vec((0_u16..9, 0_u8..6), 0..200),
         ) {
+            let hasher = KeyHasher::default();
+            let hashed = |port| (hasher.hash(&key(port)), key(port));
             let mut closed = ClosedFlows::new(5);
             closed.first = start;
             let mut model: Vec<(u16, i64)> = Vec::new();
@@ -150,7 +142,8 @@ mod tests {
             for (at, (port, step)) in (0_i64..).zip(steps) {
                 match step {
                     0 => {
-                        closed.forget(&key(port));
+                        let (hash, key) = hashed(port);
+                        closed.forget(hash, &key);
                         model.retain(|(known, _)| *known != port);
                     }
                     1 => {
@@ -159,7 +152,8 @@ mod tests {
                         room.retain(|(_, closed_at)| *closed_at >= at - 4);
                     }
                     _ => {
-                        closed.remember(key(port), Timestamp::from_nanos(at), at);
+                        let (hash, key) = hashed(port);
+                        closed.remember(hash, key, Timestamp::from_nanos(at), at);
                         model.retain(|(known, _)| *known != port);
                         // A forgotten flow keeps its place until its turn comes.
                         if room.len() == 5 {
@@ -174,7 +168,8 @@ mod tests {
                 prop_assert_eq!(closed.is_empty(), model.is_empty());
                 for port in 0..9 {
                     let expected = model.iter().find(|(known, _)| *known == port);
-                    prop_assert_eq!(closed.get(&key(port)), expected.map(|(_, at)| at));
+                    let (hash, key) = hashed(port);
+                    prop_assert_eq!(closed.get(hash, &key), expected.map(|(_, at)| at));
                 }
             }
         }

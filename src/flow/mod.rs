@@ -5,5 +5,5 @@ mod key;
 mod table;
 
 pub use closed::ClosedFlows;
-pub use key::{FlowKey, Peer};
+pub use key::{FlowKey, KeyHash, KeyHasher, Peer};
 pub use table::{FlowTable, SlotId};

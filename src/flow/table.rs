@@ -1,10 +1,8 @@
 //! A table of flow states in bounded room: find, open, expire, evict; it knows nothing of states.
 
-use foldhash::quality::RandomState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
 
-use crate::flow::key::FlowKey;
+use crate::flow::key::{FlowKey, KeyHash};
 use crate::time::Timestamp;
 
 /// Where a flow lies in its table; valid until the flow is removed.
@@ -21,6 +19,7 @@ const RELINK_NS: u64 = 1_000_000_000;
 #[derive(Debug)]
 struct Slot<S> {
     key: FlowKey,
+    hash: KeyHash,
     state: Option<S>,
     seen_at: Timestamp,
     linked_at: Timestamp,
@@ -39,12 +38,10 @@ pub struct FlowTable<S> {
     oldest: u32,
     newest: u32,
     flows_max: usize,
-    hasher: RandomState,
 }
 
 impl<S> FlowTable<S> {
-    /// An empty table for at most `flows_max` flows (at least one). Hashes are seeded anew, so
-    /// that strangers cannot choose endpoints that collide.
+    /// An empty table for at most `flows_max` flows (at least one).
     #[must_use]
     pub fn new(flows_max: usize) -> Self {
         Self {
@@ -54,7 +51,6 @@ impl<S> FlowTable<S> {
             oldest: NONE,
             newest: NONE,
             flows_max: flows_max.clamp(1, NONE as usize - 1),
-            hasher: RandomState::default(),
         }
     }
 
@@ -79,31 +75,28 @@ impl<S> FlowTable<S> {
     /// Where the flow of `key` lies, if it is here.
     #[inline]
     #[must_use]
-    pub fn find(&self, key: &FlowKey) -> Option<SlotId> {
-        self.find_hashed(self.hasher.hash_one(key), key)
-    }
-
-    #[inline]
-    fn find_hashed(&self, hash: u64, key: &FlowKey) -> Option<SlotId> {
-        self.index
-            .find(hash, |&at| self.slots.get(at as usize).is_some_and(|slot| slot.key == *key))
-            .map(|&at| SlotId(at))
+    pub fn find(&self, hash: KeyHash, key: &FlowKey) -> Option<SlotId> {
+        let is_of = |&at: &u32| self.slots.get(at as usize).is_some_and(|slot| slot.key == *key);
+        self.index.find(hash.0, is_of).map(|&at| SlotId(at))
     }
 
     /// Notes that the flow of `key` was seen at `at`, if it is here: where it lies, its state, and
     /// when it was seen last before.
     #[inline]
-    pub fn see(&mut self, key: &FlowKey, at: Timestamp) -> Option<(SlotId, &mut S, Timestamp)> {
-        let id = self.find(key)?;
-        let slot = self.slots.get_mut(id.0 as usize)?;
+    pub fn see(
+        &mut self,
+        hash: KeyHash,
+        key: &FlowKey,
+        at: Timestamp,
+    ) -> Option<(SlotId, &mut S, Timestamp)> {
+        let id = self.find(hash, key)?;
+        let slot = self.slots.get(id.0 as usize)?;
         let before = slot.seen_at;
-        if at > before {
-            slot.seen_at = at;
-            if at.since(slot.linked_at) > RELINK_NS {
-                self.relink(id.0);
-            }
+        if at.is_later(slot.linked_at, RELINK_NS) {
+            self.refresh(id.0, at);
         }
         let slot = self.slots.get_mut(id.0 as usize)?;
+        slot.seen_at = at.max(before);
         slot.state.as_mut().map(|state| (id, state, before))
     }
 
@@ -113,14 +106,20 @@ impl<S> FlowTable<S> {
         slot.state.as_mut().map(|state| (&slot.key, state))
     }
 
-    /// Opens a flow. `None` where the table is full or the key is here already.
-    pub fn open(&mut self, key: FlowKey, at: Timestamp, state: S) -> Option<(SlotId, &mut S)> {
-        let hash = self.hasher.hash_one(key);
-        if self.is_full() || self.find_hashed(hash, &key).is_some() {
+    /// Opens a flow, of which [`find`](Self::find) finds none. `None` where the table is full.
+    pub fn open(
+        &mut self,
+        hash: KeyHash,
+        key: FlowKey,
+        at: Timestamp,
+        state: S,
+    ) -> Option<(SlotId, &mut S)> {
+        if self.is_full() {
             return None;
         }
-        let slot =
-            Slot { key, state: Some(state), seen_at: at, linked_at: at, older: NONE, newer: NONE };
+        let (seen_at, linked_at) = (at, at);
+        let (state, older, newer) = (Some(state), self.newest, NONE);
+        let slot = Slot { key, hash, state, seen_at, linked_at, older, newer };
         let place = if let Some(place) = self.free.pop() {
             *self.slots.get_mut(place as usize)? = slot;
             place
@@ -130,9 +129,9 @@ impl<S> FlowTable<S> {
             place
         };
         self.link_newest(place);
-        let Self { index, slots, hasher, .. } = self;
-        index.insert_unique(hash, place, |&at| {
-            slots.get(at as usize).map_or(0, |slot| hasher.hash_one(slot.key))
+        let Self { index, slots, .. } = self;
+        index.insert_unique(hash.0, place, |&at| {
+            slots.get(at as usize).map_or(0, |slot| slot.hash.0)
         });
         let state = self.slots.get_mut(place as usize)?.state.as_mut()?;
         Some((SlotId(place), state))
@@ -142,10 +141,9 @@ impl<S> FlowTable<S> {
     pub fn remove(&mut self, id: SlotId) -> Option<(FlowKey, S)> {
         let slot = self.slots.get_mut(id.0 as usize)?;
         let state = slot.state.take()?;
-        let key = slot.key;
+        let (key, hash) = (slot.key, slot.hash);
         self.unlink(id.0);
-        let hash = self.hasher.hash_one(key);
-        if let Ok(entry) = self.index.find_entry(hash, |&at| at == id.0) {
+        if let Ok(entry) = self.index.find_entry(hash.0, |&at| at == id.0) {
             entry.remove();
         }
         self.free.push(id.0);
@@ -181,6 +179,17 @@ impl<S> FlowTable<S> {
             self.relink(self.oldest);
         }
         (self.oldest != NONE).then_some(self.oldest)
+    }
+
+    /// Moves a flow to its true place, which is that of a flow seen at `at`, if that is later.
+    #[cold]
+    fn refresh(&mut self, place: u32, at: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(place as usize)
+            && at > slot.seen_at
+        {
+            slot.seen_at = at;
+            self.relink(place);
+        }
     }
 
     fn relink(&mut self, place: u32) {
@@ -220,57 +229,79 @@ impl<S> FlowTable<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::KeyHasher;
     use crate::packet::Endpoint;
     use proptest::prelude::*;
 
     fn key(n: u16) -> FlowKey {
-        FlowKey::between(Endpoint::v4([1, 2, 3, 4], n), Endpoint::v4([1, 2, 3, 5], 80)).0
+        FlowKey::between(&Endpoint::v4([1, 2, 3, 4], n), &Endpoint::v4([1, 2, 3, 5], 80)).0
     }
 
     fn seconds(n: u64) -> Timestamp {
         Timestamp::MIN.plus(0).max(Timestamp::from_nanos(0)).plus(n * 1_000_000_000)
     }
 
+    /// A table and the hashes of its keys.
+    struct Hashed<S>(FlowTable<S>, KeyHasher);
+
+    impl<S> Hashed<S> {
+        fn new(flows_max: usize) -> Self {
+            Self(FlowTable::new(flows_max), KeyHasher::default())
+        }
+
+        fn find(&self, key: &FlowKey) -> Option<SlotId> {
+            self.0.find(self.1.hash(key), key)
+        }
+
+        fn see(&mut self, key: &FlowKey, at: Timestamp) -> Option<(SlotId, &mut S, Timestamp)> {
+            self.0.see(self.1.hash(key), key, at)
+        }
+
+        fn open(&mut self, key: FlowKey, at: Timestamp, state: S) -> Option<(SlotId, &mut S)> {
+            self.0.open(self.1.hash(&key), key, at, state)
+        }
+    }
+
     #[test]
     fn a_full_table_refuses_and_evicts_the_longest_idle() {
-        let mut table = FlowTable::new(2);
+        let mut table = Hashed::new(2);
         table.open(key(1), seconds(0), 'a').unwrap();
         table.open(key(2), seconds(1), 'b').unwrap();
-        assert!(table.is_full());
+        assert!(table.0.is_full());
         assert!(table.open(key(3), seconds(2), 'c').is_none());
         table.see(&key(1), seconds(10)).unwrap();
-        assert_eq!(table.evict().map(|(_, state)| state), Some('b'));
+        assert_eq!(table.0.evict().map(|(_, state)| state), Some('b'));
         assert!(table.open(key(3), seconds(11), 'c').is_some());
         assert_eq!(table.find(&key(2)), None);
     }
 
     #[test]
     fn expiry_takes_only_what_was_idle() {
-        let mut table = FlowTable::new(10);
+        let mut table = Hashed::new(10);
         for n in 0..5 {
             table.open(key(n), seconds(u64::from(n)), n).unwrap();
         }
         assert_eq!(table.see(&key(2), seconds(100)).unwrap().2, seconds(2));
         let mut gone: Vec<u16> = Vec::new();
-        while let Some((_, state)) = table.expire(seconds(50)) {
+        while let Some((_, state)) = table.0.expire(seconds(50)) {
             gone.push(state);
         }
         assert_eq!(gone, [0, 1, 3, 4]);
-        assert_eq!(table.drain().map(|(_, state)| state).collect::<Vec<_>>(), [2]);
-        assert!(table.is_empty());
+        assert_eq!(table.0.drain().map(|(_, state)| state).collect::<Vec<_>>(), [2]);
+        assert!(table.0.is_empty());
     }
 
     proptest! {
         /// Against a plain map: the same flows are found whatever was opened and removed.
         #[test]
         fn behaves_as_a_map(steps in proptest::collection::vec((0_u16..20, 0_u8..4), 0..200)) {
-            let mut table = FlowTable::new(12);
+            let mut table = Hashed::new(12);
             let mut model = std::collections::HashMap::new();
             for (n, (port, step)) in (0_u64..).zip(steps) {
                 let at = seconds(n);
                 match (step, table.find(&key(port))) {
                     (0, Some(id)) => {
-                        prop_assert_eq!(table.remove(id).map(|(_, s)| s), model.remove(&port));
+                        prop_assert_eq!(table.0.remove(id).map(|(_, s)| s), model.remove(&port));
                     }
                     (_, Some(found)) => {
                         let seen = table.see(&key(port), at).map(|(id, state, _)| (id, *state));
@@ -285,9 +316,9 @@ mod tests {
                         }
                     }
                 }
-                prop_assert_eq!(table.len(), model.len());
+                prop_assert_eq!(table.0.len(), model.len());
             }
-            let mut left: Vec<u64> = table.drain().map(|(_, state)| state).collect();
+            let mut left: Vec<u64> = table.0.drain().map(|(_, state)| state).collect();
             left.sort_unstable();
             let mut expected: Vec<u64> = model.into_values().collect();
             expected.sort_unstable();

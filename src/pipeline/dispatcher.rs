@@ -1,11 +1,13 @@
 //! Reads frames, decodes them, and gives each packet to the worker that owns its flow.
 
+#![expect(clippy::inline_always, reason = "each frame comes through: calls would copy the packet")]
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 
-use crate::decode::{Decoded, Decoder};
+use crate::decode::Decoder;
 use crate::exchange::{Exchange, Policy};
 use crate::flow::FlowKey;
 use crate::ledger::{Ledger, Skip};
@@ -274,7 +276,7 @@ impl<'r> Intake<'r> {
         is_due
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, frame: &Frame<'_>, hand_on: &mut impl FnMut(Order<'_>)) {
         self.bytes += frame.bytes.len() as u64;
         self.ledger.frames.seen += 1;
@@ -306,6 +308,7 @@ impl<'r> Intake<'r> {
     }
 
     /// Moves time on to the next tick, or by a leap.
+    #[cold]
     fn stride(&mut self, at: Timestamp, hand_on: &mut impl FnMut(Order<'_>)) {
         if at.since(self.now) >= FLOW_IDLE_NS && self.now != Timestamp::MIN {
             let leapt_to = self.leapt_to.replace(at);
@@ -324,30 +327,38 @@ impl<'r> Intake<'r> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn frame(&mut self, frame: &Frame<'_>, hand_on: &mut impl FnMut(Order<'_>)) {
         if self.filter.is_some_and(|passes| !passes(frame)) {
             self.ledger.skip(Skip::Filtered);
             return;
         }
-        match self.decoder.decode(frame) {
-            Decoded::Packet(packet) => {
-                if self.options.ports.as_ref().is_some_and(|ports| !ports.watch(&packet)) {
-                    self.ledger.skip(Skip::Filtered);
-                    return;
+        // Each in a place of its own: moving packets to a common one costs as much as reading them.
+        let (plain, other);
+        let packet = if let Some(found) = Decoder::plain(frame) {
+            plain = found;
+            &plain
+        } else {
+            match self.decoder.decode(frame) {
+                Ok(found) => {
+                    other = found;
+                    &other
                 }
-                if self.shards < SHARDS {
-                    let (key, _) = FlowKey::between(packet.source, packet.target);
-                    if key.shard() >= self.shards {
-                        self.ledger.frames.dropped += 1;
-                        return;
-                    }
-                }
-                self.ledger.frames.packets += 1;
-                hand_on(Order::Packet(&packet));
+                Err(reason) => return self.ledger.skip(reason),
             }
-            Decoded::Skipped(reason) => self.ledger.skip(reason),
+        };
+        if self.options.ports.as_ref().is_some_and(|ports| !ports.watch(packet)) {
+            return self.ledger.skip(Skip::Filtered);
         }
+        if self.shards < SHARDS {
+            let (key, _) = FlowKey::between(&packet.source, &packet.target);
+            if key.shard() >= self.shards {
+                self.ledger.frames.dropped += 1;
+                return;
+            }
+        }
+        self.ledger.frames.packets += 1;
+        hand_on(Order::Packet(packet));
     }
 
     /// Adds what the frames came to.
@@ -413,7 +424,7 @@ fn run_threads<S: Source, O: Output>(
         }
         let (errors, end) = intake.read(source, &mut |order| match order {
             Order::Packet(packet) => {
-                let (key, _) = FlowKey::between(packet.source, packet.target);
+                let (key, _) = FlowKey::between(&packet.source, &packet.target);
                 if let Some(queue) = queues.get_mut(key.shard() % workers) {
                     queue.push(packet);
                 }

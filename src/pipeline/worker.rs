@@ -1,8 +1,10 @@
 //! The flows of some shards: finds the flow of each packet, runs its connection and conversation,
 //! and ends what is over.
 
+#![expect(clippy::inline_always, reason = "nearly every packet goes the short way")]
+
 use crate::exchange::{Conversation, Coverage, Desk, Ear, Exchange, Farewell, Pending, Policy};
-use crate::flow::{ClosedFlows, FlowKey, FlowTable, Peer, SlotId};
+use crate::flow::{ClosedFlows, FlowKey, FlowTable, KeyHash, KeyHasher, Peer, SlotId};
 use crate::ledger::{Bytes, Ledger};
 use crate::limits::{
     CLOSED_FLOW_NS, CLOSED_FLOWS_SHARD_MAX, FLOW_IDLE_NS, FLOWS_MAX, HEADS_SHARD_BYTES_MAX,
@@ -10,7 +12,9 @@ use crate::limits::{
 };
 use crate::packet::{Flags, Packet};
 use crate::pipeline::reduction::Reduction;
-use crate::tcp::{Connection, Outlet, Remains, Seq, Verdict};
+use crate::tcp::{
+    Connection, Data, Foreseen, Outlet, Remains, Seq, Sink as _, StreamEvent, Verdict,
+};
 use crate::time::Timestamp;
 
 /// Both directions of a connection and their state.
@@ -24,15 +28,26 @@ struct Flow {
     is_listed: bool,
 }
 
+/// A packet, and the flow that it belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Arrival<'a> {
+    key: &'a FlowKey,
+    hash: KeyHash,
+    /// Who sent it.
+    side: Peer,
+    packet: &'a Packet<'a>,
+}
+
 /// The flows of one shard.
 #[derive(Debug)]
 struct Shard {
+    hasher: KeyHasher,
     /// Boxed, so that opening and closing move a pointer.
     table: FlowTable<Box<Flow>>,
     /// What is remembered of flows that were closed.
     closed: ClosedFlows<Remains>,
     /// Flows that wait for missing bytes.
-    waiting: Vec<FlowKey>,
+    waiting: Vec<(KeyHash, FlowKey)>,
     held_bytes: usize,
     /// Bytes of unfinished heads and of requests that wait.
     head_bytes: usize,
@@ -69,6 +84,7 @@ impl Worker {
     #[must_use]
     pub(super) fn new(policy: Policy) -> Self {
         let shard = || Shard {
+            hasher: KeyHasher::default(),
             table: FlowTable::new(FLOWS_MAX / SHARDS),
             closed: ClosedFlows::new(CLOSED_FLOWS_SHARD_MAX),
             waiting: Vec::new(),
@@ -92,10 +108,22 @@ impl Worker {
     /// Takes a packet.
     #[inline]
     pub(super) fn packet(&mut self, packet: &Packet<'_>, emit: Emit<'_>) {
-        let (key, side) = FlowKey::between(packet.source, packet.target);
+        let (key, side) = FlowKey::between(&packet.source, &packet.target);
         let Self { shards, common, .. } = self;
         let Some(shard) = shards.get_mut(key.shard()) else { return };
-        shard.packet(&key, side, packet, &mut Hand { common, emit });
+        let hash = shard.hasher.hash(&key);
+        let (arrival, known) =
+            (Arrival { key: &key, hash, side, packet }, shard.table.see(hash, &key, packet.at));
+        let Some((id, flow, before)) = known else {
+            return shard.meet(&arrival, &mut Hand { common, emit });
+        };
+        let is_over = packet.at.is_later(before, FLOW_IDLE_NS);
+        match flow.connection.foresee(side, packet).filter(|_| !is_over) {
+            Some(foreseen) if flow.pass(side, packet, foreseen, common) => {}
+            Some(foreseen) => shard.hear(id, foreseen, (&arrival, &mut Hand { common, emit })),
+            None if is_over => shard.renew((id, before), &arrival, &mut Hand { common, emit }),
+            None => shard.packet(id, &arrival, &mut Hand { common, emit }),
+        }
     }
 
     /// Looks for flows that are over by time, idle or waiting in vain for bytes, and forgets closed
@@ -154,21 +182,21 @@ struct Hand<'h, 'e> {
 }
 
 impl Common {
-    /// A flow that begins with `connection`.
-    fn flow(&mut self, connection: Connection) -> Box<Flow> {
+    /// A flow whose connection is first seen at `at`.
+    fn flow(&mut self, at: Timestamp) -> Box<Flow> {
         let Some(mut flow) = self.spare.pop() else {
-            let conversation = Conversation::default();
+            let (connection, conversation) = (Connection::new(at), Conversation::default());
             return Box::new(Flow { connection, conversation, head_bytes: 0, is_listed: false });
         };
-        flow.connection = connection;
+        flow.connection = Connection::new(at);
         flow
     }
 
     /// Takes back a flow that is over; what it held goes now, as no account has it any more.
     fn recycle(&mut self, mut flow: Box<Flow>) {
         if self.spare.len() < SPARE_FLOWS_MAX {
-            let at = flow.connection.latest();
-            flow.restart(Connection::new(at));
+            flow.connection.release();
+            flow.forget();
             self.spare.push(flow);
         }
     }
@@ -178,6 +206,11 @@ impl Flow {
     /// Makes it the flow of another connection.
     fn restart(&mut self, connection: Connection) {
         self.connection = connection;
+        self.forget();
+    }
+
+    /// Forgets all but the connection.
+    fn forget(&mut self) {
         self.conversation.restart();
         self.head_bytes = 0;
         self.is_listed = false;
@@ -199,32 +232,62 @@ impl Flow {
         work(connection, &mut Outlet { sink: &mut ear, bytes, held_bytes })
     }
 
-    /// Takes a packet that only acknowledges, or brings more of a body that nobody keeps, where all
-    /// is in order; whether it was one. The short way for what [`push`](Self::push) does too.
-    #[inline]
-    fn pass(&mut self, side: Peer, packet: &Packet<'_>, common: &mut Common) -> bool {
+    /// Takes a foreseen packet that brings nothing, or more of a body that nobody keeps; whether it
+    /// was one. The short way for what [`push`](Self::push) does too.
+    #[inline(always)]
+    fn pass(
+        &mut self,
+        side: Peer,
+        packet: &Packet<'_>,
+        foreseen: Foreseen,
+        common: &mut Common,
+    ) -> bool {
         let len = packet.payload.len();
         let is_of_body = |conversation: &Conversation| {
             common.policy.body_bytes_max.is_none() && conversation.awaits_body(side, len)
         };
-        if len > 0 && !is_of_body(&self.conversation) {
+        if packet.flags.has(Flags::FIN) || len > 0 && !is_of_body(&self.conversation) {
             return false;
         }
-        let Some(foreseen) = self.connection.foresee(side, packet) else { return false };
-        self.connection.take(side, packet, foreseen, &mut common.bytes);
+        if self.connection.take(side, packet, foreseen, &mut common.bytes) {
+            self.conversation.learn(self.connection.path());
+        }
         if len > 0 {
             self.conversation.pass_body(side, packet.at, len);
         }
         true
     }
 
+    /// Takes a foreseen packet that brings bytes or an end. What [`push`](Self::push) does too.
+    #[inline]
+    fn hear(
+        &mut self,
+        &Arrival { key, side, packet, .. }: &Arrival<'_>,
+        Foreseen { offset, acknowledged }: Foreseen,
+        hand: &mut Hand<'_, '_>,
+    ) {
+        let Self { connection, conversation, .. } = self;
+        let Common { policy, pool, ledger, bytes, .. } = &mut *hand.common;
+        let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
+        let mut ear = ear(key, connection, conversation, &mut desk);
+        if connection.take(side, packet, Foreseen { offset, acknowledged }, bytes) {
+            ear.path(connection.path());
+        }
+        let Packet { at, payload, flags, .. } = *packet;
+        if !payload.is_empty() {
+            let data = Data { at, offset, acknowledged, bytes: payload };
+            ear.stream(side, StreamEvent::Data(data));
+        }
+        if flags.has(Flags::FIN) {
+            ear.stream(side, StreamEvent::End { at });
+        }
+    }
+
     /// Gives the connection its next packet.
     #[inline]
     fn push(
         &mut self,
-        key: &FlowKey,
-        side: Peer,
-        packet: &Packet<'_>,
+        &Arrival { key, side, packet, .. }: &Arrival<'_>,
         (held_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
     ) -> Verdict {
         self.connection.meet(side, packet);
@@ -239,7 +302,7 @@ impl Flow {
 
     /// Brings the count of its shard up to date with the heads that it holds; where the shard has no
     /// room for them, they are given up.
-    #[inline]
+    #[inline(always)]
     fn weigh(
         &mut self,
         key: &FlowKey,
@@ -253,7 +316,7 @@ impl Flow {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_heads(&mut self, head_bytes: &mut usize) {
         let now = self.conversation.held_bytes();
         if now != self.head_bytes {
@@ -263,6 +326,7 @@ impl Flow {
     }
 
     /// Gives up the heads that it holds.
+    #[cold]
     fn give_up(&mut self, key: &FlowKey, at: Timestamp, hand: &mut Hand<'_, '_>) {
         let Self { connection, conversation, .. } = self;
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
@@ -298,24 +362,35 @@ fn ear<'a, 'd>(
 }
 
 impl Shard {
-    #[inline]
-    fn packet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
+    /// Takes a foreseen packet of the flow at `id` that brings bytes or an end.
+    #[inline(never)]
+    fn hear(
+        &mut self,
+        id: SlotId,
+        foreseen: Foreseen,
+        (arrival, hand): (&Arrival<'_>, &mut Hand<'_, '_>),
+    ) {
+        let &Arrival { key, hash, packet, .. } = arrival;
+        let Some((_, flow)) = self.table.get_mut(id) else { return };
+        flow.hear(arrival, foreseen, hand);
+        flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
+        if flow.connection.is_closed() {
+            self.close(id, hash, Farewell::Closed, (packet.at, hand));
+        }
+    }
+
+    /// Takes any packet of the flow at `id`.
+    #[inline(never)]
+    fn packet(&mut self, id: SlotId, arrival: &Arrival<'_>, hand: &mut Hand<'_, '_>) {
+        let &Arrival { key, packet, .. } = arrival;
         let Self { table, held_bytes, head_bytes, .. } = self;
-        let Some((id, flow, before)) = table.see(key, packet.at) else {
-            return self.meet(key, side, packet, hand);
-        };
-        if packet.at.since(before) > FLOW_IDLE_NS {
-            return self.renew((id, before), (key, side, packet), hand);
-        }
-        if flow.pass(side, packet, hand.common) {
-            return;
-        }
-        let verdict = flow.push(key, side, packet, (held_bytes, hand));
+        let Some((_, flow)) = table.get_mut(id) else { return };
+        let verdict = flow.push(arrival, (held_bytes, hand));
         flow.weigh(key, packet.at, (head_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
             return;
         }
-        self.follow_up(id, verdict, (key, side, packet), hand);
+        self.follow_up(id, verdict, arrival, hand);
     }
 
     /// Takes a packet of endpoints that were silent for too long: another flow begins, if any.
@@ -323,27 +398,29 @@ impl Shard {
     fn renew(
         &mut self,
         (id, before): (SlotId, Timestamp),
-        (key, side, packet): (&FlowKey, Peer, &Packet<'_>),
+        arrival: &Arrival<'_>,
         hand: &mut Hand<'_, '_>,
     ) {
         if let Some(flow) = self.table.remove(id) {
             self.end_flow(flow, Farewell::Expired, before, hand);
         }
-        self.meet(key, side, packet, hand);
+        self.meet(arrival, hand);
     }
 
     /// Takes a packet of which no flow is open: opens one where the packet can begin one.
-    fn meet(&mut self, key: &FlowKey, side: Peer, packet: &Packet<'_>, hand: &mut Hand<'_, '_>) {
-        let remains = self.closed.get(key);
-        let connection = match remains.map(|it| it.push(side, packet, &mut hand.common.bytes)) {
+    #[inline(never)]
+    fn meet(&mut self, arrival: &Arrival<'_>, hand: &mut Hand<'_, '_>) {
+        let &Arrival { key, hash, side, packet } = arrival;
+        let remains = self.closed.get(hash, key);
+        let successor = match remains.map(|it| it.push(side, packet, &mut hand.common.bytes)) {
             Some(Verdict::Replaced(successor)) => {
-                self.closed.forget(key);
-                succeed(side, packet, successor)
+                self.closed.forget(hash, key);
+                successor
             }
             Some(_) => return,
             // An acknowledgment or an end without data tells nothing of a connection not known.
             None if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) => return,
-            None => Connection::new(packet.at),
+            None => None,
         };
         if self.table.is_full()
             && let Some((key, flow)) = self.table.evict()
@@ -352,11 +429,14 @@ impl Shard {
             self.end_flow((key, flow), Farewell::Evicted, at, hand);
         }
         hand.common.ledger.flows.opened += 1;
-        let flow = hand.common.flow(connection);
-        let Some((id, flow)) = self.table.open(*key, packet.at, flow) else { return };
-        let verdict = flow.push(key, side, packet, (&mut self.held_bytes, hand));
+        let mut flow = hand.common.flow(packet.at);
+        if successor.is_some() {
+            flow.connection = succeed(side, packet, successor);
+        }
+        let Some((id, flow)) = self.table.open(hash, *key, packet.at, flow) else { return };
+        let verdict = flow.push(arrival, (&mut self.held_bytes, hand));
         flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
-        self.follow_up(id, verdict, (key, side, packet), hand);
+        self.follow_up(id, verdict, arrival, hand);
     }
 
     /// Does what a packet's verdict asks for beyond going on.
@@ -364,9 +444,10 @@ impl Shard {
         &mut self,
         id: SlotId,
         mut verdict: Verdict,
-        (key, side, packet): (&FlowKey, Peer, &Packet<'_>),
+        arrival: &Arrival<'_>,
         hand: &mut Hand<'_, '_>,
     ) {
+        let &Arrival { key, hash, side, packet } = arrival;
         let Self { table, held_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
         if let Verdict::Replaced(successor) = verdict {
@@ -377,36 +458,42 @@ impl Shard {
             self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
             flow.restart(succeed(side, packet, successor));
             hand.common.ledger.flows.opened += 1;
-            verdict = flow.push(key, side, packet, (held_bytes, hand));
+            verdict = flow.push(arrival, (held_bytes, hand));
             flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
         }
         if *held_bytes > HELD_BYTES_SHARD_MAX {
             flow.flush(key, held_bytes, hand);
         }
         if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
-            self.waiting.push(*key);
+            self.waiting.push((hash, *key));
         }
         if verdict == Verdict::Closed {
             let cause =
                 if packet.flags.has(Flags::RST) { Farewell::Reset } else { Farewell::Closed };
-            self.close(id, cause, packet.at, hand);
+            self.close(id, hash, cause, (packet.at, hand));
         }
     }
 
     /// Ends a flow whose connection was closed; what remains of it is remembered for a while.
-    fn close(&mut self, id: SlotId, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
+    fn close(
+        &mut self,
+        id: SlotId,
+        hash: KeyHash,
+        cause: Farewell,
+        (at, hand): (Timestamp, &mut Hand<'_, '_>),
+    ) {
         let Some((key, mut flow)) = self.table.remove(id) else { return };
         self.head_bytes = self.head_bytes.saturating_sub(flow.head_bytes);
         flow.close(&key, cause, at, hand);
         hand.common.ledger.flows.closed += 1;
-        self.closed.remember(key, at, flow.connection.remains());
+        self.closed.remember(hash, key, at, flow.connection.remains());
         hand.common.recycle(flow);
     }
 
     fn tick(&mut self, now: Timestamp, hand: &mut Hand<'_, '_>) {
         self.closed.forget_before(before(now, CLOSED_FLOW_NS));
-        for key in std::mem::take(&mut self.waiting) {
-            self.tick_waiting(&key, now, hand);
+        for (hash, key) in std::mem::take(&mut self.waiting) {
+            self.tick_waiting((hash, &key), now, hand);
         }
         if now.since(Timestamp::MIN) < FLOW_IDLE_NS {
             return;
@@ -417,18 +504,23 @@ impl Shard {
         }
     }
 
-    fn tick_waiting(&mut self, key: &FlowKey, now: Timestamp, hand: &mut Hand<'_, '_>) {
+    fn tick_waiting(
+        &mut self,
+        (hash, key): (KeyHash, &FlowKey),
+        now: Timestamp,
+        hand: &mut Hand<'_, '_>,
+    ) {
         let Self { table, held_bytes, .. } = self;
-        let Some(id) = table.find(key) else { return };
+        let Some(id) = table.find(hash, key) else { return };
         let Some((_, flow)) = table.get_mut(id) else { return };
         flow.is_listed = false;
         let verdict = flow.with(key, held_bytes, hand, |connection, out| connection.tick(now, out));
         flow.weigh(key, now, (&mut self.head_bytes, hand));
         if verdict == Verdict::Closed {
             let at = flow.connection.latest();
-            self.close(id, Farewell::Closed, at, hand);
+            self.close(id, hash, Farewell::Closed, (at, hand));
         } else if flow.connection.is_waiting() && !std::mem::replace(&mut flow.is_listed, true) {
-            self.waiting.push(*key);
+            self.waiting.push((hash, *key));
         }
     }
 

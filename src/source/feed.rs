@@ -7,7 +7,7 @@ use std::ops::Range;
 use flate2::bufread::MultiGzDecoder;
 
 use super::map::Map;
-use super::prefetch::prefetch;
+use super::prefetch::Ahead;
 use crate::limits::READ_AHEAD_BYTES;
 
 /// Largest window that a zstd stream may ask for, as a power of two: 128 MiB, what `zstd --long`
@@ -109,12 +109,10 @@ pub(super) struct AtHand<'a> {
 }
 
 impl AtHand<'_> {
-    /// Hints that what follows the `len` bytes at `position` will be read soon.
+    /// What asks for bytes of it before the walk comes to them.
     #[inline]
-    pub(super) fn prefetch(&self, position: usize, len: usize) {
-        if self.is_mapped {
-            prefetch(self.bytes, position, len);
-        }
+    pub(super) const fn ahead(&self) -> Ahead {
+        if self.is_mapped { Ahead::new() } else { Ahead::idle() }
     }
 }
 
@@ -165,9 +163,6 @@ impl Feed {
     #[inline]
     pub(super) fn advance(&mut self, len: usize) -> usize {
         let from = self.position;
-        if let Bytes::Mapped(map) = &self.bytes {
-            prefetch(map.bytes(), from, len);
-        }
         self.position += len;
         from
     }

@@ -65,6 +65,17 @@ enum Walk {
     Pcapng(Box<Pcapng>),
 }
 
+impl Walk {
+    /// What stands at the start of `window`.
+    #[inline]
+    fn step(&mut self, window: &[u8]) -> Step {
+        match self {
+            Self::Pcap(pcap) => pcap.step(window),
+            Self::Pcapng(pcapng) => pcapng.step(window),
+        }
+    }
+}
+
 /// A capture being read from its start to its end.
 pub struct CaptureFile {
     feed: Feed,
@@ -193,64 +204,99 @@ impl CaptureFile {
 
     /// Where the next frame stands, until the next call; its `start` is a place in the feed.
     #[inline]
-    pub(super) fn next_place(&mut self) -> Result<Option<Record>, SourceError> {
+    fn next_place(&mut self) -> Result<Option<Record>, SourceError> {
         loop {
             if self.ended {
                 return Ok(None);
             }
-            if let Err(source) = self.feed.keep_up() {
-                self.ended = true;
-                return Err(SourceError::Io { name: self.name.clone(), source });
-            }
-            let step = match &mut self.walk {
-                Walk::Pcap(pcap) => pcap.step(self.feed.window()),
-                Walk::Pcapng(pcapng) => pcapng.step(self.feed.window()),
-            };
+            self.keep_up()?;
+            let step = self.walk.step(self.feed.window());
             if let Step::Frame(mut record) = step {
                 self.units += 1;
                 record.start += self.feed.advance(record.taken);
                 return Ok(Some(record));
             }
-            if let Err(error) = self.between_frames(step) {
-                self.ended = true;
-                return Err(error);
-            }
+            self.between_frames(step)?;
         }
     }
 
     /// The frame at a place that [`Self::next_place`] gave last.
     #[inline]
-    pub(super) fn frame(&self, place: &Record) -> Frame<'_> {
+    fn frame(&self, place: &Record) -> Frame<'_> {
         let bytes = self.feed.get(place.start..place.start + place.captured);
         Frame { at: place.at, bytes, wire_len: place.wire_len, link: place.link }
     }
 
-    /// Lends the frames of a classic pcap file that stand whole in what is at hand, at most
-    /// `most`; gives how many. What stops it is told by the next [`Self::next_place`].
+    /// Lends the next frames to `take`: as many as stand whole in what is at hand, at most `most`.
+    /// Gives how many; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next_frame`]; frames that were lent before that are not counted.
     #[inline]
-    pub(super) fn run(&mut self, most: usize, take: &mut impl FnMut(&Frame<'_>)) -> usize {
-        let Walk::Pcap(pcap) = &self.walk else { return 0 };
+    pub(super) fn run(
+        &mut self,
+        most: usize,
+        take: &mut impl FnMut(&Frame<'_>),
+    ) -> Result<Option<usize>, SourceError> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.keep_up()?;
         let window = self.feed.at_hand();
+        let mut ahead = window.ahead();
         let (mut position, mut count) = (0, 0);
-        while count < most
-            && let Some(rest) = window.bytes.get(position..).filter(|_| position < window.due)
-            && let Step::Frame(record) = pcap.step(rest)
-        {
-            window.prefetch(position, record.taken);
-            let bytes = rest.get(record.start..record.taken).unwrap_or_default();
+        let stopped = loop {
+            let rest = window.bytes.get(position..).unwrap_or_default();
+            if count == most || position >= window.due {
+                break None;
+            }
+            // In two arms, so that the record of the common one never goes through memory.
+            let record = match &mut self.walk {
+                Walk::Pcap(pcap) => match pcap.step(rest) {
+                    Step::Frame(record) => record,
+                    step => break Some(step),
+                },
+                Walk::Pcapng(pcapng) => match pcapng.step(rest) {
+                    Step::Frame(record) => record,
+                    step => break Some(step),
+                },
+            };
+            ahead.pass(window.bytes, position + record.taken);
             let Record { at, wire_len, link, .. } = record;
+            let (_, bytes) = rest.split_at_checked(record.start).unwrap_or_default();
+            let (bytes, _) = bytes.split_at_checked(record.captured).unwrap_or_default();
             take(&Frame { at, bytes, wire_len, link });
             position += record.taken;
             count += 1;
-        }
+        };
         self.feed.pass(position);
         self.units += count as u64;
-        count
+        if let Some(step) = stopped {
+            self.between_frames(step)?;
+        }
+        Ok(Some(count))
     }
 
-    /// Everything that is not a frame: more to read, something to pass over, the end.
+    /// Keeps the map moving with the walk.
+    #[inline]
+    fn keep_up(&mut self) -> Result<(), SourceError> {
+        self.feed.keep_up().map_err(|source| {
+            self.ended = true;
+            SourceError::Io { name: self.name.clone(), source }
+        })
+    }
+
+    /// Everything that is not a frame: more to read, something to pass over, the end. After an
+    /// error nothing follows.
     #[cold]
     fn between_frames(&mut self, step: Step) -> Result<(), SourceError> {
+        let done = self.turn(step);
+        self.ended |= done.is_err();
+        done
+    }
+
+    fn turn(&mut self, step: Step) -> Result<(), SourceError> {
         match step {
             Step::Frame(_) => Ok(()),
             Step::Pass(len) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::error::SourceError;
 use super::file::CaptureFile;
-use super::{Reading, Source, record::Record};
+use super::{Reading, Source};
 use crate::ledger::Missed;
 use crate::limits::READ_FRAMES;
 use crate::packet::Frame;
@@ -54,23 +54,6 @@ impl CaptureFiles {
         self.bytes_total
     }
 
-    /// Where the next frame stands in the current capture; `None` after the last capture.
-    #[inline]
-    fn next_place(&mut self) -> Option<Record> {
-        loop {
-            if let Some(current) = &mut self.current {
-                match current.next_place() {
-                    Ok(Some(place)) => return Some(place),
-                    Ok(None) => {}
-                    Err(error) => self.errors.push(error),
-                }
-            }
-            if !self.open_next() {
-                return None;
-            }
-        }
-    }
-
     /// Goes on to the next capture that can be opened; false where none is left.
     #[cold]
     fn open_next(&mut self) -> bool {
@@ -97,15 +80,12 @@ impl Source for CaptureFiles {
     fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
         let mut left = READ_FRAMES;
         while left > 0 {
-            if let Some(current) = &mut self.current {
-                left -= current.run(left, take);
+            match self.current.as_mut().map(|current| current.run(left, take)) {
+                Some(Ok(Some(count))) => left -= count,
+                None | Some(Ok(None)) if !self.open_next() => return Ok(Reading::End),
+                None | Some(Ok(None)) => {}
+                Some(Err(error)) => self.errors.push(error),
             }
-            let place = self.next_place();
-            match place.as_ref().and_then(|place| Some(self.current.as_ref()?.frame(place))) {
-                Some(frame) => take(&frame),
-                None => return Ok(Reading::End),
-            }
-            left = left.saturating_sub(1);
         }
         Ok(Reading::More)
     }

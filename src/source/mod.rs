@@ -64,13 +64,7 @@ pub trait Source {
 impl Source for CaptureFile {
     #[inline]
     fn read(&mut self, take: &mut impl FnMut(&Frame<'_>)) -> Result<Reading, SourceError> {
-        for _ in 0..READ_FRAMES {
-            match self.next_frame()? {
-                Some(frame) => take(&frame),
-                None => return Ok(Reading::End),
-            }
-        }
-        Ok(Reading::More)
+        Ok(self.run(READ_FRAMES, take)?.map_or(Reading::End, |_| Reading::More))
     }
 
     fn missed(&mut self) -> Missed {

@@ -7,16 +7,43 @@ const AHEAD: usize = 4096;
 /// Length of a cache line, in bytes.
 const LINE: usize = 64;
 
-/// Asks for the cache lines that start 4 KiB after `position` and within `span` bytes.
+/// How much is asked for at once, in bytes.
+const STEP: usize = 8 * LINE;
+
+/// Asks for what lies some KiB ahead of a walk.
 ///
 /// Record headers form a chain (each tells where the next one is), which the hardware cannot
 /// foresee; asking for every line in sequence turns its misses into streaming.
-#[inline]
-pub(super) fn prefetch(bytes: &[u8], position: usize, span: usize) {
-    let from = position.saturating_add(AHEAD).next_multiple_of(LINE);
-    let to = position.saturating_add(AHEAD).saturating_add(span).min(bytes.len());
-    for line in (from..to).step_by(LINE) {
-        fetch(bytes, line);
+#[derive(Debug)]
+pub(super) struct Ahead {
+    /// Everything before this place was asked for.
+    asked: usize,
+}
+
+impl Ahead {
+    /// One that has asked for nothing yet.
+    #[inline]
+    pub(super) const fn new() -> Self {
+        Self { asked: 0 }
+    }
+
+    /// One that asks for nothing: what it walks over is in the cache.
+    #[inline]
+    pub(super) const fn idle() -> Self {
+        Self { asked: usize::MAX }
+    }
+
+    /// Notes that the walk over `bytes` is about to pass `position`.
+    #[inline]
+    pub(super) fn pass(&mut self, bytes: &[u8], position: usize) {
+        // What a record longer than this has left is read in order, if at all.
+        self.asked = self.asked.max(position & !(LINE - 1));
+        while self.asked < position + AHEAD {
+            for line in 0..STEP / LINE {
+                fetch(bytes, self.asked + line * LINE);
+            }
+            self.asked += STEP;
+        }
     }
 }
 

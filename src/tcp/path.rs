@@ -71,7 +71,7 @@ impl Path {
 
     /// Whether a round trip is smaller than all so far.
     #[inline]
-    pub(super) fn is_least(&self, side: Peer, ns: u64) -> bool {
+    fn is_least(&self, side: Peer, ns: u64) -> bool {
         let least = self.least_ns(side);
         least == 0 || short(ns).max(1) < least
     }

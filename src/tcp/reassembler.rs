@@ -174,6 +174,17 @@ impl Reassembler {
         self.end.map_or(position, |end| position.min(end))
     }
 
+    /// Whether its place is known and nothing of it is held.
+    pub(super) fn is_placed(&self) -> bool {
+        self.origin.is_some() && self.is_clear()
+    }
+
+    /// The number of the next byte; of no meaning before the stream's place is known.
+    #[inline]
+    pub(super) fn next_number(&self) -> Seq {
+        self.origin.unwrap_or_default().at(self.next)
+    }
+
     /// How far an acknowledgment may go for all of it to be at hand: the next position, or one
     /// more where a FIN stands, or has to be assumed.
     #[inline]

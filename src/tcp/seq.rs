@@ -15,10 +15,21 @@ impl Seq {
     /// positions with this number, the one nearest to `near`. Negative before the stream's start.
     #[must_use]
     pub const fn offset(self, origin: Self, near: u64) -> i64 {
+        near.cast_signed().saturating_add(self.distance(origin.at(near)))
+    }
+
+    /// The number of the byte at `position` of the stream whose byte 0 has this number.
+    #[must_use]
+    pub const fn at(self, position: u64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "numbers live modulo 2^32")]
-        let number_there = origin.0.wrapping_add(near as u32);
-        let distance = self.0.wrapping_sub(number_there).cast_signed();
-        near.cast_signed().saturating_add(distance as i64)
+        Self(self.0.wrapping_add(position as u32))
+    }
+
+    /// How many bytes this number lies past `other`, by the shorter way round; negative where it
+    /// lies before it.
+    #[must_use]
+    pub const fn distance(self, other: Self) -> i64 {
+        self.0.wrapping_sub(other.0).cast_signed() as i64
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, anyhow, bail};
-use weir::decode::{Decoded, Decoder};
+use weir::decode::Decoder;
 use weir::exchange::{Exchange, Heads, Policy, Secrets};
 use weir::export::packets::{Form, PacketWriter, Section, Synthesis, Wanted};
 use weir::ledger::Skip;
@@ -158,9 +158,9 @@ fn copy_frames<W: Write>(
             watch.bytes.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
             ids.clear();
             let is_wanted = match decoder.decode(frame) {
-                Decoded::Packet(packet) => wanted.wants(&packet, &mut ids),
-                Decoded::Skipped(Skip::Fragment) => wanted.is_during(frame.at),
-                Decoded::Skipped(_) => false,
+                Ok(packet) => wanted.wants(&packet, &mut ids),
+                Err(Skip::Fragment) => wanted.is_during(frame.at),
+                Err(_) => false,
             };
             if is_wanted && failure.is_none() {
                 comment.clear();

@@ -62,7 +62,7 @@ impl Wanted {
         }
         self.exchanges += 1;
         let connection = facts.connection;
-        let key = FlowKey::between(connection.client, connection.server).0;
+        let key = FlowKey::between(&connection.client, &connection.server).0;
         let is_first = facts.index == 0;
         let from = if is_first { connection.opened_at.min(facts.start) } else { facts.start };
         let timing = facts.timing;
@@ -113,7 +113,7 @@ impl Wanted {
     /// FIN or RST that ends a connection later.
     pub fn wants(&mut self, packet: &Packet<'_>, ids: &mut Vec<ExchangeId>) -> bool {
         ids.clear();
-        let key = FlowKey::between(packet.source, packet.target).0;
+        let key = FlowKey::between(&packet.source, &packet.target).0;
         let Some(pair) = self.pairs.get_mut(&key) else { return false };
         let after = pair.spans.partition_point(|span| span.from <= packet.at);
         let before = pair.spans.get(..after).unwrap_or_default();
