@@ -138,6 +138,11 @@ impl Book {
         self.pending.len()
     }
 
+    /// Whether no exchange is under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.pending.is_empty() && matches!(self.responding, Responding::Nothing)
+    }
+
     pub(super) const fn pending_bytes(&self) -> usize {
         self.pending_bytes
     }

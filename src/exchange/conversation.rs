@@ -125,6 +125,14 @@ impl Conversation {
         self.path = *path;
     }
 
+    /// Whether nothing is under way, so that the end of a stream or of the connection tells nothing.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        let Self { client, requests, responses, book, .. } = self;
+        let is_between = requests.is_idle() && responses.is_idle();
+        book.is_at_rest() && (is_between || client.is_none() || book.is_tunnel())
+    }
+
     /// Exchanges under way.
     #[must_use]
     pub fn open_exchanges(&self) -> usize {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::hint::select_unpredictable;
 
-use foldhash::quality::RandomState;
+use foldhash::fast::RandomState;
 
 use crate::limits::SHARDS;
 use crate::packet::Endpoint;

@@ -106,7 +106,7 @@ impl Worker {
     }
 
     /// Takes a packet.
-    #[inline]
+    #[inline(always)]
     pub(super) fn packet(&mut self, packet: &Packet<'_>, emit: Emit<'_>) {
         let (key, side) = FlowKey::between(&packet.source, &packet.target);
         let Self { shards, common, .. } = self;
@@ -268,6 +268,12 @@ impl Flow {
     ) {
         let Self { connection, conversation, .. } = self;
         let Common { policy, pool, ledger, bytes, .. } = &mut *hand.common;
+        if packet.payload.is_empty() && conversation.is_at_rest() {
+            if connection.take(side, packet, Foreseen { offset, acknowledged }, bytes) {
+                conversation.learn(connection.path());
+            }
+            return;
+        }
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         let mut ear = ear(key, connection, conversation, &mut desk);
         if connection.take(side, packet, Foreseen { offset, acknowledged }, bytes) {
@@ -337,6 +343,9 @@ impl Flow {
     /// Brings its exchanges to their end.
     fn close(&mut self, key: &FlowKey, cause: Farewell, at: Timestamp, hand: &mut Hand<'_, '_>) {
         let Self { connection, conversation, .. } = self;
+        if conversation.is_at_rest() {
+            return;
+        }
         let Common { policy, pool, ledger, .. } = &mut *hand.common;
         let mut desk = Desk { policy, pool, ledger, emit: hand.emit };
         ear(key, connection, conversation, &mut desk).close(cause, at);
