@@ -168,7 +168,7 @@ pub fn run<S: Source, O: Output>(
     });
     let mut ledger = worker.finish(end, &mut |exchange: &Exchange| output.exchange(exchange));
     intake.account(source, &mut ledger);
-    Ok(Outcome { ledger, outputs, errors, span: intake.span })
+    Ok(Outcome { ledger, outputs, errors, span: intake.span() })
 }
 
 /// What the intake hands on.
@@ -194,7 +194,8 @@ struct Intake<'r> {
     decoder: Decoder,
     ledger: Ledger,
     bytes: u64,
-    span: Option<(Timestamp, Timestamp)>,
+    /// Times of the earliest and the latest frame, the one after the other while there is none.
+    span: (Timestamp, Timestamp),
     /// How far time has come: to the latest frame, or beyond it where the source says so.
     now: Timestamp,
     tick_at: Timestamp,
@@ -217,7 +218,7 @@ impl<'r> Intake<'r> {
             decoder: Decoder::new(),
             ledger: Ledger::default(),
             bytes: 0,
-            span: None,
+            span: (Timestamp::MAX, Timestamp::MIN),
             now: Timestamp::MIN,
             tick_at: Timestamp::MIN,
             leapt_to: None,
@@ -225,6 +226,10 @@ impl<'r> Intake<'r> {
             has_ticked: false,
             flushed_at: Timestamp::MIN,
         }
+    }
+
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        (self.span.0 <= self.span.1).then_some(self.span)
     }
 
     /// Reads to the end, and says what could not be read and when the end was.
@@ -280,7 +285,7 @@ impl<'r> Intake<'r> {
     fn take(&mut self, frame: &Frame<'_>, hand_on: &mut impl FnMut(Order<'_>)) {
         self.bytes += frame.bytes.len() as u64;
         self.ledger.frames.seen += 1;
-        let (earliest, latest) = self.span.get_or_insert((frame.at, frame.at));
+        let (earliest, latest) = &mut self.span;
         *earliest = frame.at.min(*earliest);
         *latest = frame.at.max(*latest);
         self.advance(frame.at, hand_on);
@@ -450,7 +455,7 @@ fn run_threads<S: Source, O: Output>(
             outputs.push(output);
         }
         intake.account(source, &mut ledger);
-        Ok(Outcome { ledger, outputs, errors, span: intake.span })
+        Ok(Outcome { ledger, outputs, errors, span: intake.span() })
     })
 }
 

@@ -112,17 +112,17 @@ impl Worker {
         let Self { shards, common, .. } = self;
         let Some(shard) = shards.get_mut(key.shard()) else { return };
         let hash = shard.hasher.hash(&key);
-        let (arrival, known) =
-            (Arrival { key: &key, hash, side, packet }, shard.table.see(hash, &key, packet.at));
-        let Some((id, flow, before)) = known else {
-            return shard.meet(&arrival, &mut Hand { common, emit });
+        let arrival = || Arrival { key: &key, hash, side, packet };
+        let Some((id, flow, before)) = shard.table.see(hash, &key, packet.at) else {
+            return shard.meet(&arrival(), &mut Hand { common, emit });
         };
-        let is_over = packet.at.is_later(before, FLOW_IDLE_NS);
-        match flow.connection.foresee(side, packet).filter(|_| !is_over) {
+        if packet.at.is_later(before, FLOW_IDLE_NS) {
+            return shard.renew((id, before), &arrival(), &mut Hand { common, emit });
+        }
+        match flow.connection.foresee(side, packet) {
             Some(foreseen) if flow.pass(side, packet, foreseen, common) => {}
-            Some(foreseen) => shard.hear(id, foreseen, (&arrival, &mut Hand { common, emit })),
-            None if is_over => shard.renew((id, before), &arrival, &mut Hand { common, emit }),
-            None => shard.packet(id, &arrival, &mut Hand { common, emit }),
+            Some(foreseen) => shard.hear(id, foreseen, (&arrival(), &mut Hand { common, emit })),
+            None => shard.packet(id, &arrival(), &mut Hand { common, emit }),
         }
     }
 
@@ -182,14 +182,13 @@ struct Hand<'h, 'e> {
 }
 
 impl Common {
-    /// A flow whose connection is first seen at `at`.
-    fn flow(&mut self, at: Timestamp) -> Box<Flow> {
-        let Some(mut flow) = self.spare.pop() else {
-            let (connection, conversation) = (Connection::new(at), Conversation::default());
-            return Box::new(Flow { connection, conversation, head_bytes: 0, is_listed: false });
-        };
-        flow.connection = Connection::new(at);
-        flow
+    /// A flow for a connection that is still to be put there.
+    fn flow(&mut self) -> Box<Flow> {
+        self.spare.pop().unwrap_or_else(|| {
+            let connection = Connection::new(Timestamp::default());
+            let conversation = Conversation::default();
+            Box::new(Flow { connection, conversation, head_bytes: 0, is_listed: false })
+        })
     }
 
     /// Takes back a flow that is over; what it held goes now, as no account has it any more.
@@ -394,6 +393,9 @@ impl Shard {
         let &Arrival { key, packet, .. } = arrival;
         let Self { table, held_bytes, head_bytes, .. } = self;
         let Some((_, flow)) = table.get_mut(id) else { return };
+        if flow.connection.answer(arrival.side, packet) {
+            return;
+        }
         let verdict = flow.push(arrival, (held_bytes, hand));
         flow.weigh(key, packet.at, (head_bytes, hand));
         if verdict == Verdict::Open && !flow.connection.is_waiting() && *held_bytes == 0 {
@@ -438,11 +440,14 @@ impl Shard {
             self.end_flow((key, flow), Farewell::Evicted, at, hand);
         }
         hand.common.ledger.flows.opened += 1;
-        let mut flow = hand.common.flow(packet.at);
-        if successor.is_some() {
-            flow.connection = succeed(side, packet, successor);
-        }
+        let mut flow = hand.common.flow();
+        let begun = Connection::begun_with(side, packet).filter(|_| successor.is_none());
+        let is_done = begun.is_some();
+        flow.connection = begun.unwrap_or_else(|| succeed(side, packet, successor));
         let Some((id, flow)) = self.table.open(hash, *key, packet.at, flow) else { return };
+        if is_done {
+            return;
+        }
         let verdict = flow.push(arrival, (&mut self.held_bytes, hand));
         flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
         self.follow_up(id, verdict, arrival, hand);

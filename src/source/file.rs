@@ -245,9 +245,8 @@ impl CaptureFile {
         self.keep_up()?;
         let window = self.feed.at_hand();
         let mut ahead = window.ahead();
-        let (mut position, mut count) = (0, 0);
+        let (mut rest, mut position, mut count) = (window.bytes, 0, 0);
         let stopped = loop {
-            let rest = window.bytes.get(position..).unwrap_or_default();
             if count == most || position >= window.due {
                 break None;
             }
@@ -262,12 +261,16 @@ impl CaptureFile {
                     step => break Some(step),
                 },
             };
-            ahead.pass(window.bytes, position + record.taken);
-            let Record { at, wire_len, link, .. } = record;
-            let (_, bytes) = rest.split_at_checked(record.start).unwrap_or_default();
-            let (bytes, _) = bytes.split_at_checked(record.captured).unwrap_or_default();
+            let Record { taken, start, captured, at, wire_len, link } = record;
+            // A step's record lies in what it was shown.
+            let (Some(after), Some(bytes)) = (rest.get(taken..), rest.get(start..)) else {
+                break Some(Step::Need(taken));
+            };
+            let Some(bytes) = bytes.get(..captured) else { break Some(Step::Need(taken)) };
+            position += taken;
+            ahead.pass(window.bytes, position);
             take(&Frame { at, bytes, wire_len, link });
-            position += record.taken;
+            rest = after;
             count += 1;
         };
         self.feed.pass(position);

@@ -99,9 +99,26 @@ pub struct Connection {
     path: Path,
     /// Since when the client's window is shut.
     shut_at: Option<Timestamp>,
-    /// Whether packets of the lower and of the higher peer may simply be the next, as far as the
-    /// connection's state goes; `None` where that is to be found out.
-    steady: Option<[bool; 2]>,
+    steady: Steady,
+}
+
+/// From which sides packets may simply be the next, as far as the connection's state goes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Steady {
+    /// The lower and the higher; neither where that is to be found out.
+    sides: [bool; 2],
+    is_found: bool,
+}
+
+impl Steady {
+    #[inline(always)]
+    const fn has(self, side: Peer) -> bool {
+        let [low, high] = self.sides;
+        match side {
+            Peer::Low => low,
+            Peer::High => high,
+        }
+    }
 }
 
 impl Connection {
@@ -124,7 +141,7 @@ impl Connection {
             strays: 0,
             path: Path::default(),
             shut_at: None,
-            steady: None,
+            steady: Steady::default(),
         }
     }
 
@@ -134,6 +151,43 @@ impl Connection {
         let mut connection = Self::new(at);
         connection.begin(side, syn, at);
         connection
+    }
+
+    /// The connection that begins with `packet` of `side` where that is a SYN and nothing else.
+    /// The short way for what [`push`](Self::push) does too.
+    #[must_use]
+    pub fn begun_with(side: Peer, packet: &Packet<'_>) -> Option<Self> {
+        is_bare(packet, Flags::SYN).then(|| Self::begun_by(side, Seq(packet.seq), packet.at))
+    }
+
+    /// Takes the answer to the SYN where it is one and nothing else; whether it was. The short way
+    /// for what [`push`](Self::push) does too.
+    pub fn answer(&mut self, side: Peer, packet: &Packet<'_>) -> bool {
+        let is_calm = !self.closed
+            && self.shut_at.is_none()
+            && self.waiting.is_none()
+            && self.successor.is_none();
+        let (own, peer) = self.both(side);
+        let is_answer = is_bare(packet, Flags::SYN.with(Flags::ACK))
+            && own.origin.is_none()
+            && (own.is_clear() && peer.is_clear())
+            && peer.origin == Some(Seq(packet.ack))
+            && (peer.next, peer.received, peer.probe.end) == (0, 0, 0);
+        if !is_calm || !is_answer || packet.at < self.latest || self.answered_at.is_some() {
+            return false;
+        }
+        let (own, _) = self.both(side);
+        own.origin = Some(Seq(packet.seq).plus(1));
+        own.seen = true;
+        self.client = Some(side.other());
+        self.answered_at = Some(packet.at);
+        if self.syn_at.is_some() {
+            self.path.shake(side, packet.at.since(self.syn_again_at));
+        }
+        self.strays = 0;
+        self.latest = packet.at;
+        self.steady = Steady::default();
+        true
     }
 
     /// When its first packet was captured.
@@ -205,7 +259,7 @@ impl Connection {
     /// Learns from the next packet who is there, before [`push`](Self::push) hands its bytes on.
     #[inline]
     pub fn meet(&mut self, side: Peer, packet: &Packet<'_>) {
-        self.steady = None;
+        self.steady = Steady::default();
         let client = self.client;
         let (own, _) = self.both(side);
         own.seen = true;
@@ -229,11 +283,7 @@ impl Connection {
         {
             return None;
         }
-        let [low, high] = match self.steady {
-            Some(steady) => steady,
-            None => self.find_steady(),
-        };
-        if !(if side == Peer::Low { low } else { high }) {
+        if !self.steady.has(side) && (self.steady.is_found || !self.find_steady().has(side)) {
             return None;
         }
         let [low, high] = &self.streams;
@@ -241,8 +291,9 @@ impl Connection {
         if Seq(packet.seq) != own.next_number() {
             return None;
         }
+        // What lies before the stream's start comes out beyond everything.
         let distance = Seq(packet.ack).distance(peer.next_number());
-        let acknowledged = peer.next.checked_add_signed(distance)?;
+        let acknowledged = peer.next.wrapping_add_signed(distance);
         let most = acknowledged.max(peer.received);
         if most > peer.next && most > peer.acknowledgeable() {
             return None;
@@ -252,7 +303,7 @@ impl Connection {
 
     /// Finds out from which sides a packet may simply be the next.
     #[inline(never)]
-    fn find_steady(&mut self) -> [bool; 2] {
+    fn find_steady(&mut self) -> Steady {
         let [low, high] = &self.streams;
         let is_calm = !self.closed
             && self.shut_at.is_none()
@@ -260,9 +311,9 @@ impl Connection {
             && self.successor.is_none()
             && low.is_placed()
             && high.is_placed();
-        let steady = [low, high].map(|own| is_calm && own.seen && own.end.is_none());
-        self.steady = Some(steady);
-        steady
+        let sides = [low, high].map(|own| is_calm && own.seen && own.end.is_none());
+        self.steady = Steady { sides, is_found: true };
+        self.steady
     }
 
     /// Takes a packet that was foreseen just before; whether it told more of the network than was
@@ -312,7 +363,7 @@ impl Connection {
         own.end = Some(own.next);
         own.ended = true;
         self.closed = self.streams.iter().all(|stream| stream.ended);
-        self.steady = None;
+        self.steady = Steady::default();
     }
 
     /// Notes a packet of `side`, the client, that may be the one that ends the handshake; whether
@@ -336,7 +387,7 @@ impl Connection {
         packet: &Packet<'_>,
         out: &mut Outlet<'_, S>,
     ) -> Verdict {
-        self.steady = None;
+        self.steady = Steady::default();
         let odd = Flags::SYN.with(Flags::RST);
         if packet.flags.0 & odd.0 != 0
             || packet.window == 0
@@ -388,7 +439,7 @@ impl Connection {
 
     /// Ends the wait for missing bytes that has lasted long enough by `now`.
     pub fn tick<S: Sink>(&mut self, now: Timestamp, out: &mut Outlet<'_, S>) -> Verdict {
-        self.steady = None;
+        self.steady = Steady::default();
         if self.waiting.is_some() && !self.closed {
             self.settle(now, Patience::Wait, out);
         }
@@ -398,7 +449,7 @@ impl Connection {
     /// Hands on whatever is held, with gaps where bytes are missing: no more packets will come,
     /// or there is no room to wait for them.
     pub fn flush<S: Sink>(&mut self, out: &mut Outlet<'_, S>) {
-        self.steady = None;
+        self.steady = Steady::default();
         if !self.closed {
             self.settle(self.latest, Patience::Over, out);
         }
@@ -841,6 +892,15 @@ impl Connection {
     }
 }
 
+/// Whether a packet has these flags of those that are looked at, no payload, and a window.
+const fn is_bare(packet: &Packet<'_>, flags: Flags) -> bool {
+    const READ: Flags = Flags(Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0);
+    packet.flags.0 & READ.0 == flags.0
+        && packet.payload.is_empty()
+        && packet.cut == 0
+        && packet.window != 0
+}
+
 impl<S> Outlet<'_, S> {
     /// Accounts for a payload that has no place.
     fn refuse(&mut self, packet: &Packet<'_>) {
@@ -940,14 +1000,26 @@ mod tests {
     }
 
     impl Way {
-        fn new() -> Self {
-            let connection = Connection::new(Timestamp::default());
+        /// A connection whose first packet comes at `at`.
+        fn new(at: Timestamp) -> Self {
+            let connection = Connection::new(at);
             Self { connection, taken: Loosely::default(), bytes: Bytes::default(), held_bytes: 0 }
         }
 
         fn push(&mut self, sent: &Sent, at: Timestamp, shortly: bool) -> Verdict {
             let packet = sent.packet(at);
             let Self { connection, taken, bytes, held_bytes } = self;
+            if shortly
+                && let Some(begun) = Connection::begun_with(sent.side, &packet)
+                && !connection.has_seen(Peer::Low)
+                && !connection.has_seen(Peer::High)
+            {
+                *connection = begun;
+                return Verdict::Open;
+            }
+            if shortly && connection.answer(sent.side, &packet) {
+                return Verdict::Open;
+            }
             if shortly && let Some(foreseen) = connection.foresee(sent.side, &packet) {
                 if connection.take(sent.side, &packet, foreseen, bytes) {
                     taken.path(connection.path());
@@ -1170,7 +1242,8 @@ mod tests {
                     _ => {}
                 }
             }
-            let mut ways = [Way::new(), Way::new()];
+            let first_at = Timestamp::from_nanos(steps[0]);
+            let mut ways = [Way::new(first_at), Way::new(first_at)];
             let mut at = Timestamp::default();
             for (sent, step) in packets.iter().zip(steps.iter().cycle()) {
                 at = Timestamp::from_nanos(at.as_nanos() + step);
@@ -1178,7 +1251,7 @@ mod tests {
                 prop_assert_eq!(general.push(sent, at, false), short.push(sent, at, true));
             }
             // What was found out in advance is no part of the state.
-            ways.iter_mut().for_each(|way| way.connection.steady = None);
+            ways.iter_mut().for_each(|way| way.connection.steady = Steady::default());
             let [general, short] = ways.map(|way| format!("{way:?}"));
             prop_assert_eq!(general, short);
         }
