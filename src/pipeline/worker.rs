@@ -113,7 +113,8 @@ impl Worker {
         let Some(shard) = shards.get_mut(key.shard()) else { return };
         let hash = shard.hasher.hash(&key);
         let arrival = || Arrival { key: &key, hash, side, packet };
-        let Some((id, flow, before)) = shard.table.see(hash, &key, packet.at) else {
+        let Shard { table, head_bytes, .. } = shard;
+        let Some((id, flow, before)) = table.see(hash, &key, packet.at) else {
             return shard.meet(&arrival(), &mut Hand { common, emit });
         };
         if packet.at.is_later(before, FLOW_IDLE_NS) {
@@ -121,7 +122,13 @@ impl Worker {
         }
         match flow.connection.foresee(side, packet) {
             Some(foreseen) if flow.pass(side, packet, foreseen, common) => {}
-            Some(foreseen) => shard.hear(id, foreseen, (&arrival(), &mut Hand { common, emit })),
+            Some(foreseen) => {
+                let hand = &mut Hand { common, emit };
+                flow.hear(&arrival(), foreseen, (head_bytes, hand));
+                if flow.connection.is_closed() {
+                    shard.close(id, hash, Farewell::Closed, (packet.at, hand));
+                }
+            }
             None => shard.packet(id, &arrival(), &mut Hand { common, emit }),
         }
     }
@@ -258,12 +265,12 @@ impl Flow {
     }
 
     /// Takes a foreseen packet that brings bytes or an end. What [`push`](Self::push) does too.
-    #[inline]
+    #[inline(never)]
     fn hear(
         &mut self,
         &Arrival { key, side, packet, .. }: &Arrival<'_>,
         Foreseen { offset, acknowledged }: Foreseen,
-        hand: &mut Hand<'_, '_>,
+        (head_bytes, hand): (&mut usize, &mut Hand<'_, '_>),
     ) {
         let Self { connection, conversation, .. } = self;
         let Common { policy, pool, ledger, bytes, .. } = &mut *hand.common;
@@ -286,6 +293,7 @@ impl Flow {
         if flags.has(Flags::FIN) {
             ear.stream(side, StreamEvent::End { at });
         }
+        self.weigh(key, at, (head_bytes, hand));
     }
 
     /// Gives the connection its next packet.
@@ -370,23 +378,6 @@ fn ear<'a, 'd>(
 }
 
 impl Shard {
-    /// Takes a foreseen packet of the flow at `id` that brings bytes or an end.
-    #[inline(never)]
-    fn hear(
-        &mut self,
-        id: SlotId,
-        foreseen: Foreseen,
-        (arrival, hand): (&Arrival<'_>, &mut Hand<'_, '_>),
-    ) {
-        let &Arrival { key, hash, packet, .. } = arrival;
-        let Some((_, flow)) = self.table.get_mut(id) else { return };
-        flow.hear(arrival, foreseen, hand);
-        flow.weigh(key, packet.at, (&mut self.head_bytes, hand));
-        if flow.connection.is_closed() {
-            self.close(id, hash, Farewell::Closed, (packet.at, hand));
-        }
-    }
-
     /// Takes any packet of the flow at `id`.
     #[inline(never)]
     fn packet(&mut self, id: SlotId, arrival: &Arrival<'_>, hand: &mut Hand<'_, '_>) {
