@@ -17,24 +17,7 @@ impl ExchangeId {
     /// 2014), in two lanes of which eighty bits are kept.
     #[must_use]
     pub fn derive(connection: &ConnectionKey, index: u32) -> Self {
-        let (client_high, client_low) = connection.client.words();
-        let (server_high, server_low) = connection.server.words();
-        let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
-        let words = [
-            client_high,
-            client_low,
-            server_high,
-            server_low,
-            ports,
-            connection.opened_at.as_nanos().cast_unsigned(),
-            u64::from(index),
-        ];
-        let (mut left, mut right) = (0x9e37_79b9_7f4a_7c15_u64, 0xd1b5_4a32_d192_ed03_u64);
-        for word in words {
-            left = mix(left ^ word);
-            right = mix(right.wrapping_add(word).rotate_left(23));
-        }
-        Self((u128::from(left) << 64 | u128::from(right)) >> 48)
+        Seed::of(connection).id(index)
     }
 
     /// Whether its text begins with `prefix`, in either case.
@@ -65,8 +48,102 @@ impl ExchangeId {
         }
         text
     }
+
+    /// The first eight of its characters, which tell the exchanges of a listing apart.
+    #[must_use]
+    pub fn first_letters(self) -> [u8; 8] {
+        let mut text = [0; 8];
+        let mut rest = self.0 >> 40;
+        for letter in text.iter_mut().rev() {
+            *letter = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
+            rest >>= 5;
+        }
+        text
+    }
 }
 
+/// The mixed words of a connection: what the identities of its exchanges have in common.
+#[derive(Clone, Copy, Debug)]
+struct Seed {
+    left: u64,
+    right: u64,
+}
+
+impl Seed {
+    fn of(connection: &ConnectionKey) -> Self {
+        let (client_high, client_low) = connection.client.words();
+        let (server_high, server_low) = connection.server.words();
+        let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
+        let words = [
+            client_high,
+            client_low,
+            server_high,
+            server_low,
+            ports,
+            connection.opened_at.as_nanos().cast_unsigned(),
+        ];
+        let seed = Self { left: 0x9e37_79b9_7f4a_7c15, right: 0xd1b5_4a32_d192_ed03 };
+        words.into_iter().fold(seed, Self::with)
+    }
+
+    #[inline]
+    fn with(self, word: u64) -> Self {
+        Self {
+            left: mix(self.left ^ word),
+            right: mix(self.right.wrapping_add(word).rotate_left(23)),
+        }
+    }
+
+    /// The identity of the exchange number `index` of the connection.
+    #[inline]
+    fn id(self, index: u32) -> ExchangeId {
+        let Self { left, right } = self.with(index.into());
+        ExchangeId((u128::from(left) << 64 | u128::from(right)) >> 48)
+    }
+}
+
+/// Derives the identities of many exchanges; of connections with several of them, what these have in
+/// common is derived once, as long as no other connection takes its place.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    /// None before the first, then [`PLACES`].
+    recent: Vec<(ConnectionKey, Seed)>,
+}
+
+/// Connections that are remembered.
+const PLACES: usize = 512;
+
+impl Identities {
+    /// What [`ExchangeId::derive`] gives.
+    #[inline]
+    #[must_use]
+    pub fn derive(&mut self, connection: &ConnectionKey, index: u32) -> ExchangeId {
+        // Many connections have one exchange only.
+        if index == 0 {
+            return ExchangeId::derive(connection, index);
+        }
+        let (_, client) = connection.client.words();
+        // The ports of a client often are all even, or all odd.
+        let port = u64::from(connection.client.port());
+        let place = client ^ client >> 8 ^ port ^ port >> 1;
+        #[expect(clippy::cast_possible_truncation, reason = "a part of it is used")]
+        match self.recent.get_mut(place as usize % PLACES) {
+            Some((known, seed)) if known == connection => seed.id(index),
+            Some(other) => {
+                let seed = Seed::of(connection);
+                *other = (*connection, seed);
+                seed.id(index)
+            }
+            None => {
+                let seed = Seed::of(connection);
+                self.recent = vec![(*connection, seed); PLACES];
+                seed.id(index)
+            }
+        }
+    }
+}
+
+#[inline]
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -82,6 +159,8 @@ impl fmt::Display for ExchangeId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Endpoint;
+    use crate::time::Timestamp;
 
     #[test]
     fn an_id_is_stable_and_depends_on_every_part() {
@@ -93,8 +172,30 @@ mod tests {
         for index in 0..10_000 {
             assert!(seen.insert(ExchangeId::derive(&connection, index)));
         }
+        assert_eq!(id.letters()[..8], id.first_letters());
         assert!(id.starts_with(&id.to_string()[..5].to_uppercase()));
         assert!(!id.starts_with("!"));
+    }
+
+    #[test]
+    fn identities_derived_one_after_the_other_are_the_same() {
+        let mut identities = Identities::default();
+        for round in 0..4 {
+            for number in 0..400_u16 {
+                let [high, low] = (number / 3 * 2).to_be_bytes();
+                let connection = ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, high], u16::from(low)),
+                    server: Endpoint::v4([10, 0, 1, 0], number % 3),
+                    opened_at: Timestamp::from_nanos((number % 2).into()),
+                };
+                for connection in [connection, ConnectionKey::default()] {
+                    for index in [round, round + 1] {
+                        let expected = ExchangeId::derive(&connection, index);
+                        assert_eq!(identities.derive(&connection, index), expected);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

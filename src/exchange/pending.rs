@@ -5,7 +5,7 @@ use crate::exchange::policy::{Heads, Policy, Secrets};
 use crate::exchange::{
     ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State,
 };
-use crate::exchange::{redact, route};
+use crate::exchange::{asked, redact, route};
 use crate::flow::Peer;
 use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
 use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
@@ -125,7 +125,7 @@ impl Pending {
 
     /// Bytes that are kept of the request's head.
     pub(super) const fn request_bytes(&self) -> usize {
-        self.exchange.request.head.len()
+        self.exchange.request.head.len() + self.exchange.asked.len()
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -185,8 +185,12 @@ impl Pending {
                 b"CONNECT" => Answering::Connect,
                 _ => Answering::Other,
             };
-            if policy.heads != Heads::Line {
-                route::write_route(target, &mut self.exchange.route);
+            match policy.heads {
+                Heads::Line => asked::write_head(head, policy.secrets, &mut self.exchange.asked),
+                Heads::Brief | Heads::Whole => {
+                    route::write_route(target, &mut self.exchange.route);
+                    keep_head(&mut self.exchange.request, head, policy);
+                }
             }
         }
         let facts = &mut self.exchange.facts;
@@ -194,13 +198,6 @@ impl Pending {
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
-        let text = &mut self.exchange.request;
-        keep_head(text, head, policy);
-        if let (Heads::Brief | Heads::Line, Some(host)) = (policy.heads, head.host) {
-            text.head.extend_from_slice(b"Host: ");
-            text.head.extend_from_slice(host);
-            text.head.extend_from_slice(b"\r\n");
-        }
     }
 
     /// Takes the head of the final response.
@@ -406,18 +403,10 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 }
 
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
-    if policy.heads == Heads::Whole {
-        match policy.secrets {
-            Secrets::Redacted => redact::write_head(head.bytes, &mut text.head),
-            Secrets::Kept => text.head.extend_from_slice(head.bytes),
-        }
-        return;
-    }
-    let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
-    let line = head.bytes.get(..end).unwrap_or_default();
-    match policy.secrets {
-        Secrets::Redacted => redact::write_start_line(line, &mut text.head),
-        Secrets::Kept => text.head.extend_from_slice(line),
+    match (policy.heads, policy.secrets) {
+        (Heads::Whole, Secrets::Redacted) => redact::write_head(head.bytes, &mut text.head),
+        (Heads::Whole, Secrets::Kept) => text.head.extend_from_slice(head.bytes),
+        (_, secrets) => asked::keep_lines(head, secrets, &mut text.head),
     }
 }
 

@@ -62,6 +62,64 @@ fn put_three_digits(value: u64, one: u64, unit: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(unit);
 }
 
+/// A duration below two minutes as [`duration`] writes it, to the right of eight columns; `None`
+/// from there on.
+#[inline]
+pub(crate) fn duration_column(ns: u64) -> Option<[u8; 8]> {
+    let (number, unit) = if ns < 1000 {
+        (whole(ns), b" ns")
+    } else if ns < 999_500 {
+        (three_digits_of(ns, 1_000), b" us")
+    } else if ns < 999_500_000 {
+        (three_digits_of(ns, 1_000_000), b" ms")
+    } else if ns < MINUTES_FROM_NS {
+        let [first, second, third, last] = three_digits_of(ns, 1_000_000_000);
+        return Some([b' ', b' ', first, second, third, last, b' ', b's']);
+    } else {
+        return None;
+    };
+    let mut text = *b"        ";
+    text[1..5].copy_from_slice(&number);
+    text[5..].copy_from_slice(unit);
+    Some(text)
+}
+
+/// `value`, of which `one` make the unit, at least one and below a thousand of it, rounded to three
+/// digits.
+#[inline]
+fn three_digits_of(value: u64, one: u64) -> [u8; 4] {
+    let hundredths = (value + one / 200) / (one / 100);
+    if hundredths < 1000 {
+        let [ones, tenths, rest] = digits(hundredths);
+        return [ones, b'.', tenths, rest];
+    }
+    let tenths = (value + one / 20) / (one / 10);
+    if tenths < 1000 {
+        let [tens, ones, tenths] = digits(tenths);
+        return [tens, ones, b'.', tenths];
+    }
+    whole((value + one / 2) / one)
+}
+
+/// A number below a thousand, to the right of four columns.
+#[inline]
+fn whole(number: u64) -> [u8; 4] {
+    match digits(number) {
+        [b'0', b'0', ones] => [b' ', b' ', b' ', ones],
+        [b'0', tens, ones] => [b' ', b' ', tens, ones],
+        [hundreds, tens, ones] => [b' ', hundreds, tens, ones],
+    }
+}
+
+/// The three decimal digits of a number below a thousand.
+#[inline]
+pub(crate) fn digits(number: u64) -> [u8; 3] {
+    #[expect(clippy::cast_possible_truncation, reason = "one digit")]
+    let hundreds = b'0' + (number / 100) as u8;
+    let [tens, ones] = two_digits(number % 100);
+    [hundreds, tens, ones]
+}
+
 /// The two decimal digits of a number below a hundred.
 #[inline]
 fn two_digits(number: u64) -> [u8; 2] {
@@ -217,6 +275,25 @@ mod tests {
         check(200_000_000_000, "3m 20s");
         check(7_500_000_000_000, "2h 05m");
         check(u64::MAX, "213503d 23h");
+    }
+
+    #[test]
+    fn a_column_has_the_duration_that_is_written() {
+        let check = |ns: u64| {
+            let expected = (ns < MINUTES_FROM_NS).then(|| format!("{:>8}", duration(ns)));
+            let found = duration_column(ns).map(|text| String::from_utf8_lossy(&text).into_owned());
+            assert_eq!(found, expected, "{ns}");
+        };
+        (0..2_000_000).for_each(check);
+        let edges = (3..=12)
+            .flat_map(|power| [10, 15, 95, 99, 995, 999].map(|n| n * 10_u64.pow(power) / 10));
+        edges.flat_map(|edge| edge.saturating_sub(2000)..edge + 2000).for_each(check);
+        let mut ns = 1;
+        while ns < MINUTES_FROM_NS * 2 {
+            check(ns);
+            ns += ns / 5000 + 1;
+        }
+        check(u64::MAX);
     }
 
     #[test]
