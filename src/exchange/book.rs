@@ -228,41 +228,50 @@ impl Book {
 
     /// What the response under way, or the next one, answers.
     pub(super) fn answering(&self) -> Answering {
-        let place = match &self.responding {
-            Responding::Nothing if self.pending.is_empty() => None,
+        let request = match &self.responding {
             Responding::Nothing => match self.answered(self.boundary.0, self.boundary.1) {
-                Answered::Pending(place) => Some(place),
+                Answered::Pending(place) => self.pending.get(place).map(Box::as_ref),
                 Answered::Nobody | Answered::Ambiguous(_) => None,
             },
-            Responding::ToRequest => self.first_unanswered(),
+            Responding::ToRequest => first_unanswered(&self.pending).map(|(_, request)| request),
             Responding::Unheeded | Responding::Orphan(_) => None,
         };
-        let request = place.and_then(|place| self.pending.get(place));
         request.map_or(Answering::Other, |request| request.answering)
-    }
-
-    fn first_unanswered(&self) -> Option<usize> {
-        self.pending.iter().position(|request| !request.is_response_over())
     }
 
     /// Which request a response answers whose first byte is at `offset` and whose packet
     /// acknowledged the requests up to `acknowledged`.
+    #[inline]
     fn answered(&self, offset: u64, acknowledged: u64) -> Answered {
-        let fits =
-            |request: &Pending| request.offset < acknowledged && request.acknowledged <= offset;
-        let at = |place: usize| self.pending.get(place).filter(|request| fits(request));
-        let Some(mut place) = self.first_unanswered() else { return Answered::Nobody };
-        let Some(mut request) = at(place) else { return Answered::Nobody };
-        if request.is_doubtful {
-            return Answered::Ambiguous(place);
+        let Some((place, request)) = first_unanswered(&self.pending) else {
+            return Answered::Nobody;
+        };
+        if !request.may_be_answered(offset, acknowledged) {
+            Answered::Nobody
+        } else if request.is_doubtful {
+            Answered::Ambiguous(place)
+        } else if self.place != Place::Adrift {
+            Answered::Pending(place)
+        } else {
+            self.answered_adrift((place, request), offset, acknowledged)
         }
-        if self.place != Place::Adrift {
-            return Answered::Pending(place);
-        }
+    }
+
+    /// As [`answered`](Self::answered), where responses may have passed unseen since the last one;
+    /// the first request that fits is given.
+    #[inline(never)]
+    fn answered_adrift(
+        &self,
+        (first, mut request): (usize, &Pending),
+        offset: u64,
+        acknowledged: u64,
+    ) -> Answered {
         // A request that was sent after the client had bytes that were lost: the earlier ones
         // were answered in the gap, unless the client does not wait for answers.
-        let first = place;
-        while let Some(next) = at(place + 1) {
+        let mut place = first;
+        while let Some(next) = self.pending.get(place + 1)
+            && next.may_be_answered(offset, acknowledged)
+        {
             place += 1;
             request = next;
         }
@@ -531,8 +540,8 @@ impl Book {
         match &mut self.responding {
             Responding::Nothing | Responding::Unheeded => None,
             Responding::ToRequest => {
-                let first = self.pending.iter_mut().find(|request| !request.is_response_over());
-                first.map(Box::as_mut)
+                let (first, _) = first_unanswered(&self.pending)?;
+                self.pending.get_mut(first).map(Box::as_mut)
             }
             Responding::Orphan(orphan) => Some(orphan),
         }
@@ -603,6 +612,19 @@ impl Book {
             desk.pool.push(exchange);
         }
     }
+}
+
+/// The first request whose response is not over, and its place: nearly always the first of all.
+#[inline]
+fn first_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)> {
+    let first = pending.front()?;
+    if first.is_response_over() { next_unanswered(pending) } else { Some((0, first)) }
+}
+
+#[inline(never)]
+fn next_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)> {
+    let mut requests = pending.iter().map(Box::as_ref).enumerate();
+    requests.find(|(_, request)| !request.is_response_over())
 }
 
 /// As many of the first bytes as `HTTP/` has.

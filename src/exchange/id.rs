@@ -53,7 +53,8 @@ impl ExchangeId {
     #[must_use]
     pub fn first_letters(self) -> [u8; 8] {
         let mut text = [0; 8];
-        let mut rest = self.0 >> 40;
+        #[expect(clippy::cast_possible_truncation, reason = "forty bits of eighty")]
+        let mut rest = (self.0 >> 40) as u64;
         for letter in text.iter_mut().rev() {
             *letter = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
             rest >>= 5;

@@ -3,7 +3,7 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::policy::{Heads, Policy, Secrets};
 use crate::exchange::{
-    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State,
+    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State, Timing,
 };
 use crate::exchange::{asked, redact, route};
 use crate::flow::Peer;
@@ -162,6 +162,12 @@ impl Pending {
         facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
     }
 
+    /// Whether a response can answer it whose first byte is at `offset` and whose packet
+    /// acknowledged the requests up to `acknowledged`.
+    pub(super) const fn may_be_answered(&self, offset: u64, acknowledged: u64) -> bool {
+        self.offset < acknowledged && self.acknowledged <= offset
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -280,6 +286,46 @@ impl Pending {
     /// an exchange that has no response yet or whose response did not end, `at` the time until
     /// which it was watched.
     pub(super) fn close(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
+        if !self.close_complete(about) {
+            self.close_any(unfinished, at, about);
+        }
+        if !self.keeps_secrets {
+            self.redact_bodies();
+        }
+    }
+
+    /// As [`close`](Self::close), of a request and a response that came whole, one after the other:
+    /// what that comes to, in fewer steps. Without effect, and `false`, of others.
+    fn close_complete(&mut self, about: Circumstances) -> bool {
+        let (request, response) = (&self.request, &self.response);
+        let facts = &mut self.exchange.facts;
+        let is_ordered = request.begun_at <= request.latest
+            && request.latest <= response.begun_at
+            && response.begun_at <= response.latest;
+        let is_whole = request.ended == Some(Ended::Whole) && response.ended == Some(Ended::Whole);
+        let is_seen = facts.request.is_some() && facts.response.is_some();
+        if !is_ordered || !is_whole || !is_seen || facts.anomalies.has(Anomaly::EarlyResponse) {
+            return false;
+        }
+        facts.state = State::Complete;
+        let wait = response.begun_at.since(request.latest);
+        let blocked = match about.previous_end {
+            Some(previous) if previous > request.latest => previous.since(request.latest).min(wait),
+            _ => 0,
+        };
+        facts.timing = Timing {
+            connect_ns: if facts.index == 0 { about.connect_ns } else { None },
+            send_ns: Some(request.latest.since(request.begun_at)),
+            blocked_ns: Some(blocked),
+            wait_ns: Some(wait),
+            receive_ns: Some(response.latest.since(response.begun_at)),
+            total_ns: Some(response.latest.since(request.begun_at)),
+        };
+        true
+    }
+
+    /// As [`close`](Self::close), of whatever was seen.
+    fn close_any(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
         let (request, response) = (self.request, self.response);
         let facts = &mut self.exchange.facts;
         let is_whole = |progress: Progress| progress.ended == Some(Ended::Whole);
@@ -323,9 +369,6 @@ impl Pending {
         }
         if stepped {
             facts.anomalies.add(Anomaly::ClockStepped);
-        }
-        if !self.keeps_secrets {
-            self.redact_bodies();
         }
     }
 
@@ -414,6 +457,7 @@ fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
 mod tests {
     use super::*;
     use crate::anomaly::Anomalies;
+    use proptest::prelude::*;
 
     #[test]
     fn secrets_in_bodies_stay_only_where_asked_for() {
@@ -428,6 +472,44 @@ mod tests {
         };
         assert_eq!(kept(Secrets::Redacted), br#"{"password":"[redacted]"}"#);
         assert_eq!(kept(Secrets::Kept), br#"{"password":"open sesame"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn a_complete_exchange_is_closed_as_any(
+            times in proptest::collection::vec(prop_oneof![0..6_i64, any::<i64>()], 5),
+            (index, connect, previous) in (0..2_u32, any::<bool>(), any::<bool>()),
+            (ends, seen) in (proptest::collection::vec(any::<bool>(), 2), proptest::collection::vec(any::<bool>(), 3)),
+        ) {
+            let [begun_at, latest, response_begun_at, response_latest, previous_end] =
+                times.try_into().map(|times: [i64; 5]| times.map(Timestamp::from_nanos)).unwrap();
+            let progress = |begun_at, latest, is_whole: bool| {
+                let ended = Some(if is_whole { Ended::Whole } else { Ended::TailLost });
+                Progress { begun_at, latest, end: 0, ended }
+            };
+            let pending = || {
+                let mut pending = Pending::default();
+                pending.begin(ConnectionKey::default(), index);
+                pending.request = progress(begun_at, latest, ends[0]);
+                pending.response = progress(response_begun_at, response_latest, ends[1]);
+                let facts = &mut pending.exchange.facts;
+                facts.request = seen[0].then(MessageFacts::default);
+                facts.response = seen[1].then(MessageFacts::default);
+                if seen[2] {
+                    pending.note(Anomaly::EarlyResponse);
+                }
+                pending
+            };
+            let about = Circumstances {
+                connect_ns: connect.then_some(7),
+                previous_end: previous.then_some(previous_end),
+            };
+            let (mut short, mut long) = (pending(), pending());
+            if short.close_complete(about) {
+                long.close_any(State::Unanswered, Timestamp::default(), about);
+            }
+            prop_assert_eq!(short.facts(), long.facts());
+        }
     }
 
     #[test]

@@ -63,9 +63,7 @@ impl Memory {
 /// Appends the columns before the request; without effect, and `false`, where one of them is not as
 /// wide as it usually is.
 pub(super) fn push(facts: &Facts, metric: Metric, memory: &mut Memory, out: &mut Vec<u8>) -> bool {
-    let Some(time) = metric.of(&facts.timing).and_then(units::duration_column) else {
-        return false;
-    };
+    let Some(ns) = metric.of(&facts.timing) else { return false };
     if !(100..1000).contains(&facts.status) {
         return false;
     }
@@ -82,8 +80,8 @@ pub(super) fn push(facts: &Facts, metric: Metric, memory: &mut Memory, out: &mut
     line[5] = b' ';
     line[19..27].copy_from_slice(&letters);
     line[28..31].copy_from_slice(&units::digits(facts.status.into()));
-    line[32..40].copy_from_slice(&time);
     line[ADDRESS_AT..].copy_from_slice(&address);
-    out.truncate(begin + ADDRESS_AT + columns);
-    true
+    let has_room = line[32..].first_chunk_mut().is_some_and(|time| units::fill_column(ns, time));
+    out.truncate(if has_room { begin + ADDRESS_AT + columns } else { begin });
+    has_room
 }

@@ -62,53 +62,67 @@ fn put_three_digits(value: u64, one: u64, unit: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(unit);
 }
 
-/// A duration below two minutes as [`duration`] writes it, to the right of eight columns; `None`
-/// from there on.
+/// Writes a duration below two minutes as [`duration`] writes it, to the right of eight blanks;
+/// whether it is one.
 #[inline]
-pub(crate) fn duration_column(ns: u64) -> Option<[u8; 8]> {
-    let (number, unit) = if ns < 1000 {
-        (whole(ns), b" ns")
+pub(crate) fn fill_column(ns: u64, column: &mut [u8; 8]) -> bool {
+    let unit: &[u8; 3];
+    let [_, number @ .., _, _, _] = column;
+    if ns < 1000 {
+        unit = b" ns";
+        fill_number(ns, Point::None, number);
     } else if ns < 999_500 {
-        (three_digits_of(ns, 1_000), b" us")
+        unit = b" us";
+        fill_three_digits(ns, 1_000, number);
     } else if ns < 999_500_000 {
-        (three_digits_of(ns, 1_000_000), b" ms")
+        unit = b" ms";
+        fill_three_digits(ns, 1_000_000, number);
     } else if ns < MINUTES_FROM_NS {
-        let [first, second, third, last] = three_digits_of(ns, 1_000_000_000);
-        return Some([b' ', b' ', first, second, third, last, b' ', b's']);
+        let [_, _, number @ .., blank, seconds] = column;
+        [*blank, *seconds] = *b" s";
+        fill_three_digits(ns, 1_000_000_000, number);
+        return true;
     } else {
-        return None;
-    };
-    let mut text = *b"        ";
-    text[1..5].copy_from_slice(&number);
-    text[5..].copy_from_slice(unit);
-    Some(text)
+        return false;
+    }
+    column[5..].copy_from_slice(unit);
+    true
 }
 
-/// `value`, of which `one` make the unit, at least one and below a thousand of it, rounded to three
-/// digits.
+/// Where a number of three digits has its point.
+#[derive(Clone, Copy)]
+enum Point {
+    AfterFirst,
+    AfterSecond,
+    None,
+}
+
+/// Writes `value`, of which `one` make the unit, at least one and below a thousand of it, rounded to
+/// three digits.
 #[inline]
-fn three_digits_of(value: u64, one: u64) -> [u8; 4] {
+fn fill_three_digits(value: u64, one: u64, places: &mut [u8; 4]) {
     let hundredths = (value + one / 200) / (one / 100);
     if hundredths < 1000 {
-        let [ones, tenths, rest] = digits(hundredths);
-        return [ones, b'.', tenths, rest];
+        return fill_number(hundredths, Point::AfterFirst, places);
     }
     let tenths = (value + one / 20) / (one / 10);
     if tenths < 1000 {
-        let [tens, ones, tenths] = digits(tenths);
-        return [tens, ones, b'.', tenths];
+        return fill_number(tenths, Point::AfterSecond, places);
     }
-    whole((value + one / 2) / one)
+    fill_number((value + one / 2) / one, Point::None, places);
 }
 
-/// A number below a thousand, to the right of four columns.
+/// Writes a number below a thousand; before one without a point the blanks stay.
 #[inline]
-fn whole(number: u64) -> [u8; 4] {
-    match digits(number) {
-        [b'0', b'0', ones] => [b' ', b' ', b' ', ones],
-        [b'0', tens, ones] => [b' ', b' ', tens, ones],
-        [hundreds, tens, ones] => [b' ', hundreds, tens, ones],
-    }
+fn fill_number(number: u64, point: Point, places: &mut [u8; 4]) {
+    let [hundreds, tens, ones] = digits(number);
+    *places = match point {
+        Point::AfterFirst => [hundreds, b'.', tens, ones],
+        Point::AfterSecond => [hundreds, tens, b'.', ones],
+        Point::None if number < 10 => [b' ', b' ', b' ', ones],
+        Point::None if number < 100 => [b' ', b' ', tens, ones],
+        Point::None => [b' ', hundreds, tens, ones],
+    };
 }
 
 /// The three decimal digits of a number below a thousand.
@@ -281,8 +295,9 @@ mod tests {
     fn a_column_has_the_duration_that_is_written() {
         let check = |ns: u64| {
             let expected = (ns < MINUTES_FROM_NS).then(|| format!("{:>8}", duration(ns)));
-            let found = duration_column(ns).map(|text| String::from_utf8_lossy(&text).into_owned());
-            assert_eq!(found, expected, "{ns}");
+            let mut column = [b' '; 8];
+            let found = fill_column(ns, &mut column).then(|| String::from_utf8_lossy(&column));
+            assert_eq!(found.as_deref(), expected.as_deref(), "{ns}");
         };
         (0..2_000_000).for_each(check);
         let edges = (3..=12)
