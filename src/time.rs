@@ -26,11 +26,16 @@ impl Timestamp {
         self.0
     }
 
-    /// Nanoseconds from `earlier` to `self`; 0 where the clock stepped back between them.
+    /// Nanoseconds from `earlier` to `self`, at most `i64::MAX`; 0 where the clock stepped back between
+    /// them.
+    #[inline]
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
-        let nanos = self.0.saturating_sub(earlier.0);
-        if nanos < 0 { 0 } else { nanos.unsigned_abs() }
+        match self.0.checked_sub(earlier.0) {
+            Some(nanos) if nanos > 0 => nanos.unsigned_abs(),
+            None if self.0 > earlier.0 => i64::MAX.unsigned_abs(),
+            _ => 0,
+        }
     }
 
     /// Whether it lies more than `nanos` nanoseconds after `earlier`.
@@ -214,5 +219,7 @@ mod tests {
         assert_eq!(late.since(early), 4);
         assert_eq!(early.since(late), 0);
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), 0);
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), i64::MAX.unsigned_abs());
+        assert_eq!(Timestamp::MAX.since(Timestamp::default()), i64::MAX.unsigned_abs());
     }
 }

@@ -40,12 +40,10 @@ pub(crate) fn host_of_line(line: RequestLine<'_>) -> Cow<'_, [u8]> {
 
 /// Appends what the request with that head asks for: what [`write_asked`] makes of the lines that
 /// [`keep_lines`] keeps of it.
+#[inline]
 pub(super) fn write_head(head: &Head<'_>, secrets: Secrets, out: &mut Vec<u8>) {
     let Some((method, rest, len)) = plain_line(head) else {
-        let mut kept = Vec::new();
-        keep_lines(head, secrets, &mut kept);
-        write_asked(lines::request_line(&kept), out);
-        return;
+        return write_odd_head(head, secrets, out);
     };
     out.extend_from_slice(method);
     out.extend_from_slice(head.host.unwrap_or_default().trim_ascii());
@@ -55,9 +53,17 @@ pub(super) fn write_head(head: &Head<'_>, secrets: Secrets, out: &mut Vec<u8>) {
     }
 }
 
+#[cold]
+fn write_odd_head(head: &Head<'_>, secrets: Secrets, out: &mut Vec<u8>) {
+    let mut kept = Vec::new();
+    keep_lines(head, secrets, &mut kept);
+    write_asked(lines::request_line(&kept), out);
+}
+
 /// The method with the blank behind it, what follows, and how much of that is the target, of a head
 /// whose request line has a path and is one to every reader; `None` where a second reading might see
 /// another target or host in it.
+#[inline]
 fn plain_line<'h>(head: &Head<'h>) -> Option<(&'h [u8], &'h [u8], usize)> {
     let Start::Request { method, target } = head.start else { return None };
     let (begin, rest) = head.bytes.split_at_checked(method.len() + 1)?;

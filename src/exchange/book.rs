@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
 use crate::exchange::pending::{Circumstances, Part, Pending};
-use crate::exchange::{ConnectionKey, Exchange, Loss, Policy, State};
+use crate::exchange::{Exchange, Loss, Policy, State};
 use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
 use crate::ledger::Ledger;
@@ -228,6 +228,18 @@ impl Book {
 
     /// What the response under way, or the next one, answers.
     pub(super) fn answering(&self) -> Answering {
+        if self.pending.is_empty() {
+            return Answering::Other;
+        }
+        let (offset, acknowledged) = self.boundary;
+        match self.plainly_answered(offset, acknowledged) {
+            Some(request) if matches!(self.responding, Responding::Nothing) => request.answering,
+            _ => self.answering_any(),
+        }
+    }
+
+    #[inline(never)]
+    fn answering_any(&self) -> Answering {
         let request = match &self.responding {
             Responding::Nothing => match self.answered(self.boundary.0, self.boundary.1) {
                 Answered::Pending(place) => self.pending.get(place).map(Box::as_ref),
@@ -239,9 +251,20 @@ impl Book {
         request.map_or(Answering::Other, |request| request.answering)
     }
 
+    /// The first request of all, where it is plain that a response answers it whose first byte is at
+    /// `offset` and whose packet acknowledged the requests up to `acknowledged`.
+    #[inline]
+    fn plainly_answered(&self, offset: u64, acknowledged: u64) -> Option<&Pending> {
+        let first = self.pending.front()?;
+        let is_plain = !first.is_response_over()
+            && first.may_be_answered(offset, acknowledged)
+            && !first.is_doubtful
+            && self.place != Place::Adrift;
+        is_plain.then_some(first)
+    }
+
     /// Which request a response answers whose first byte is at `offset` and whose packet
     /// acknowledged the requests up to `acknowledged`.
-    #[inline]
     fn answered(&self, offset: u64, acknowledged: u64) -> Answered {
         let Some((place, request)) = first_unanswered(&self.pending) else {
             return Answered::Nobody;
@@ -374,6 +397,25 @@ impl Book {
 
     pub(super) fn response_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let Start::Response { status } = head.start else { return };
+        let [_, unplaced] = self.losses.unplaced;
+        let [_, is_lost] = self.lost;
+        let is_regular = status >= 200 && !self.pipelines && !is_lost && unplaced.is_none();
+        if is_regular
+            && self.plainly_answered(head.offset, head.acknowledged).is_some()
+            && let Some(request) = self.pending.front_mut()
+        {
+            request.response_head(head, status, around.desk.policy);
+            request.note_early(head.acknowledged);
+            self.place = Place::Certain;
+            self.responding = Responding::ToRequest;
+        } else {
+            self.response_head_any(head, status, around);
+        }
+    }
+
+    /// As [`response_head`](Self::response_head), whatever was lost.
+    #[inline(never)]
+    fn response_head_any(&mut self, head: &Head<'_>, status: u16, around: &mut Around<'_, '_>) {
         let answered = self.answered(head.offset, head.acknowledged);
         if (100..200).contains(&status) && status != 101 {
             self.responding = Responding::Unheeded;
@@ -451,19 +493,18 @@ impl Book {
     ) {
         if let Some(exchange) = self.under_way(Part::Response) {
             exchange.end(Part::Response, end);
-            let is_tunnel = exchange.opens_tunnel();
-            let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
-            if is_excess && !is_tunnel && end.ended == Ended::Whole {
-                exchange.note(Anomaly::ExcessBytes);
-            }
-            if is_tunnel && end.ended == Ended::Whole {
-                exchange.note(Anomaly::SwitchedProtocol);
-                self.tunnel = true;
+            if end.ended == Ended::Whole {
+                if exchange.opens_tunnel() {
+                    exchange.note(Anomaly::SwitchedProtocol);
+                    self.tunnel = true;
+                } else if !rest.bytes.is_empty() && !may_begin_response(rest.bytes) {
+                    exchange.note(Anomaly::ExcessBytes);
+                }
             }
         }
         match std::mem::take(&mut self.responding) {
-            Responding::Orphan(orphan) => self.emit(orphan, State::Orphan, end.at, around),
             Responding::ToRequest => self.emit_finished(end.at, around),
+            Responding::Orphan(orphan) => self.emit(orphan, State::Orphan, end.at, around),
             Responding::Unheeded | Responding::Nothing => {}
         }
     }
@@ -548,14 +589,13 @@ impl Book {
     }
 
     /// Opens the next exchange of the connection.
+    #[inline]
     fn open(&mut self, around: &mut Around<'_, '_>) -> Box<Pending> {
-        let connection = ConnectionKey {
-            client: around.key.endpoint(around.client),
-            server: around.key.endpoint(around.client.other()),
-            opened_at: around.opened_at,
-        };
-        let mut exchange = around.desk.pool.pop().unwrap_or_default();
-        exchange.begin(connection, self.index);
+        let mut exchange = around.desk.pool.pop().unwrap_or_else(allocate);
+        let connection = exchange.begin(self.index);
+        connection.client = around.key.endpoint(around.client);
+        connection.server = around.key.endpoint(around.client.other());
+        connection.opened_at = around.opened_at;
         exchange.depart(around.path);
         if self.index == 0 && around.is_mid_stream {
             exchange.note(Anomaly::MidStream);
@@ -614,6 +654,12 @@ impl Book {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn allocate() -> Box<Pending> {
+    Box::default()
+}
+
 /// The first request whose response is not over, and its place: nearly always the first of all.
 #[inline]
 fn first_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)> {
@@ -627,7 +673,8 @@ fn next_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)
     requests.find(|(_, request)| !request.is_response_over())
 }
 
-/// As many of the first bytes as `HTTP/` has.
-fn head_of(bytes: &[u8]) -> &[u8] {
-    bytes.get(..bytes.len().min(5)).unwrap_or_default()
+/// Whether bytes may be the first of a response.
+#[inline(never)]
+fn may_begin_response(bytes: &[u8]) -> bool {
+    b"HTTP/".starts_with(bytes.get(..bytes.len().min(5)).unwrap_or_default())
 }

@@ -63,6 +63,7 @@ impl MessageText {
 
 impl Exchange {
     /// Empties it and keeps its room.
+    #[inline]
     pub fn clear(&mut self) {
         self.facts = Facts::default();
         self.request.clear();

@@ -72,10 +72,10 @@ pub(super) struct Circumstances {
 }
 
 impl Pending {
-    /// Begins anew as the exchange number `index` of its connection.
-    pub(super) fn begin(&mut self, connection: ConnectionKey, index: u32) {
+    /// Begins anew as the exchange number `index` of its connection, which is to be set.
+    #[inline]
+    pub(super) fn begin(&mut self, index: u32) -> &mut ConnectionKey {
         self.exchange.clear();
-        self.exchange.facts.connection = connection;
         self.exchange.facts.index = index;
         self.offset = 0;
         self.acknowledged = 0;
@@ -85,6 +85,7 @@ impl Pending {
         self.request = Progress::default();
         self.response = Progress::default();
         self.path = Path::default();
+        &mut self.exchange.facts.connection
     }
 
     /// Notes what the network had done before the exchange began.
@@ -98,6 +99,7 @@ impl Pending {
     }
 
     /// Notes what the network did since it began.
+    #[inline]
     pub(super) fn arrive(&mut self, path: &Path, client: Peer) {
         let before = self.path;
         let evidence = &mut self.exchange.facts.evidence;
@@ -108,6 +110,7 @@ impl Pending {
     }
 
     /// Gives back room that an unusual exchange took, so that a pool of these stays small.
+    #[inline]
     pub(super) fn trim(&mut self) {
         let Exchange { request, response, .. } = &mut self.exchange;
         for (text, room) in [request, response].into_iter().zip(&mut self.rooms) {
@@ -182,6 +185,7 @@ impl Pending {
     }
 
     /// Takes the request's head.
+    #[inline]
     pub(super) fn request_head(&mut self, head: &Head<'_>, policy: &Policy) {
         self.offset = head.offset;
         self.acknowledged = head.acknowledged;
@@ -207,6 +211,7 @@ impl Pending {
     }
 
     /// Takes the head of the final response.
+    #[inline]
     pub(super) fn response_head(&mut self, head: &Head<'_>, status: u16, policy: &Policy) {
         let facts = &mut self.exchange.facts;
         if facts.request.is_none() {
@@ -264,6 +269,7 @@ impl Pending {
     }
 
     /// Takes a message's end.
+    #[inline]
     pub(super) fn end(&mut self, part: Part, end: &MessageEnd) {
         let facts = &mut self.exchange.facts;
         facts.anomalies.add_all(end.anomalies);
@@ -285,6 +291,7 @@ impl Pending {
     /// Sets the state and the times, now that nothing more can come; `unfinished` is the state of
     /// an exchange that has no response yet or whose response did not end, `at` the time until
     /// which it was watched.
+    #[inline]
     pub(super) fn close(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
         if !self.close_complete(about) {
             self.close_any(unfinished, at, about);
@@ -296,6 +303,7 @@ impl Pending {
 
     /// As [`close`](Self::close), of a request and a response that came whole, one after the other:
     /// what that comes to, in fewer steps. Without effect, and `false`, of others.
+    #[inline]
     fn close_complete(&mut self, about: Circumstances) -> bool {
         let (request, response) = (&self.request, &self.response);
         let facts = &mut self.exchange.facts;
@@ -325,6 +333,7 @@ impl Pending {
     }
 
     /// As [`close`](Self::close), of whatever was seen.
+    #[inline(never)]
     fn close_any(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
         let (request, response) = (self.request, self.response);
         let facts = &mut self.exchange.facts;
@@ -464,7 +473,7 @@ mod tests {
         let kept = |secrets: Secrets| {
             let policy = Policy { body_bytes_max: Some(100), secrets, ..Policy::default() };
             let mut pending = Pending::default();
-            pending.begin(ConnectionKey::default(), 0);
+            pending.begin(0);
             pending.body(Part::Request, br#"{"password":"open sesame"}"#, &policy);
             let about = Circumstances { connect_ns: None, previous_end: None };
             pending.close(State::Open, Timestamp::default(), about);
@@ -489,7 +498,7 @@ mod tests {
             };
             let pending = || {
                 let mut pending = Pending::default();
-                pending.begin(ConnectionKey::default(), index);
+                pending.begin(index);
                 pending.request = progress(begun_at, latest, ends[0]);
                 pending.response = progress(response_begun_at, response_latest, ends[1]);
                 let facts = &mut pending.exchange.facts;
@@ -515,10 +524,10 @@ mod tests {
     #[test]
     fn a_reused_exchange_keeps_nothing_of_the_last() {
         let mut pending = Pending::default();
-        pending.begin(ConnectionKey::default(), 7);
+        pending.begin(7);
         pending.interim(103);
         pending.note(Anomaly::Reset);
-        pending.begin(ConnectionKey::default(), 8);
+        pending.begin(8);
         assert_eq!(
             pending.exchange(),
             &Exchange { facts: Facts { index: 8, ..Facts::default() }, ..Exchange::default() }

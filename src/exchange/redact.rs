@@ -199,6 +199,7 @@ pub(super) fn write_url(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// As [`write_url`], of the first `len` bytes of a text. Those behind it spare a copy of it.
+#[inline]
 pub(super) fn write_target(text: &[u8], len: usize, out: &mut Vec<u8>) {
     let Some(target) = text.get(..len) else { return };
     if keys::may_hold_secret(text, len) {
@@ -209,6 +210,7 @@ pub(super) fn write_target(text: &[u8], len: usize, out: &mut Vec<u8>) {
 }
 
 /// As [`write_url`], of text that may hold a secret: byte by byte.
+#[inline(never)]
 fn write_secret_url(text: &[u8], out: &mut Vec<u8>) {
     let text = write_authority(text, out);
     let Some(question) = memchr(b'?', text) else {

@@ -21,7 +21,7 @@ const END: usize = ADDRESS_AT + ADDRESS_COLUMNS_MAX;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// The time of the line before.
-    pub(super) clock: Clock,
+    clock: Clock,
     client: Option<Client>,
     identities: Identities,
 }

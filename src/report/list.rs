@@ -11,6 +11,7 @@ use crate::report::columns::{self, ADDRESS_COLUMNS, Memory, TIME_COLUMNS};
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
+use crate::time::Clock;
 
 /// Below this width the date is left out: times of day tell most listings' lines apart.
 const DATE_FROM_WIDTH: usize = 100;
@@ -38,6 +39,8 @@ pub struct Layout {
     width: Option<usize>,
     /// Whether in colour.
     style: Style,
+    /// Whether there are neither keys nor colours nor a width.
+    is_bare: bool,
     /// What the next lines may have in common with the ones before.
     memory: RefCell<Memory>,
 }
@@ -47,13 +50,15 @@ impl Layout {
     #[must_use]
     pub fn new(width: Option<usize>, style: Style) -> Self {
         let (keys, metric) = (Keys::none(), Metric::Total);
-        Self { width, style, keys, metric, memory: RefCell::default() }
+        let is_bare = width.is_none() && style == Style::Plain;
+        Self { width, style, keys, metric, is_bare, memory: RefCell::default() }
     }
 
     /// The same with the values of these keys, and another time.
     #[must_use]
     pub fn with(self, keys: Keys, metric: Metric) -> Self {
-        Self { keys, metric, ..self }
+        let is_bare = self.is_bare && keys.as_slice().is_empty();
+        Self { keys, metric, is_bare, ..self }
     }
 
     /// The values of the keys, each in its column.
@@ -76,7 +81,19 @@ const MONTH_COLUMNS: usize = 5;
 /// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
 /// `weir show`), status, time, client, request, and what was odd.
 pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
-    let Layout { keys, metric, width, style, .. } = layout;
+    let facts = &exchange.facts;
+    let is_bare = layout.is_bare && facts.state == State::Complete && facts.anomalies.is_empty();
+    if is_bare && columns::push(facts, layout.metric, &mut layout.memory.borrow_mut(), out) {
+        push_request(exchange, out);
+        out.push(b'\n');
+    } else {
+        line_any(exchange, layout, out);
+    }
+}
+
+/// As [`line`], of any exchange in any layout.
+fn line_any(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
+    let Layout { keys, width, style, .. } = layout;
     let facts = &exchange.facts;
     let mut values_columns = 0;
     if !keys.as_slice().is_empty() {
@@ -84,13 +101,7 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
         values_columns = values.chars().count();
         out.extend_from_slice(values.as_bytes());
     }
-    let memory = &mut *layout.memory.borrow_mut();
-    let is_plain = width.is_none() && *style == Style::Plain;
-    let columns = if is_plain && columns::push(facts, *metric, memory, out) {
-        0
-    } else {
-        push_columns(facts, layout, memory, out)
-    };
+    let columns = push_columns(facts, layout, out);
     let mut tail = tail(facts);
     match *width {
         None => push_request(exchange, out),
@@ -114,9 +125,9 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
 }
 
 /// Appends the columns before the request, whatever they hold; how many they are.
-fn push_columns(facts: &Facts, layout: &Layout, memory: &mut Memory, out: &mut Vec<u8>) -> usize {
+fn push_columns(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) -> usize {
     let Layout { metric, style, width, .. } = layout;
-    let when = paint(*style, Role::Faint, out, |out| push_when(facts, *width, memory, out));
+    let when = paint(*style, Role::Faint, out, |out| push_when(facts, *width, out));
     let status_role = match facts.class() {
         5 => Role::Bad,
         2 => Role::Good,
@@ -160,8 +171,8 @@ fn shows_date(width: Option<usize>) -> bool {
 
 /// Appends when it began, from the month where there is room, else from the hour, to the
 /// millisecond, and eight letters of the id.
-fn push_when(facts: &Facts, width: Option<usize>, memory: &mut Memory, out: &mut Vec<u8>) {
-    let [_, _, _, _, _, date @ ..] = memory.clock.milliseconds(facts.start);
+fn push_when(facts: &Facts, width: Option<usize>, out: &mut Vec<u8>) {
+    let [_, _, _, _, _, date @ ..] = Clock::default().milliseconds(facts.start);
     let (month, time) = date.split_at(MONTH_COLUMNS);
     if shows_date(width) {
         out.extend_from_slice(month);
@@ -203,6 +214,7 @@ fn push_time(facts: &Facts, metric: Metric, out: &mut Vec<u8>) {
 }
 
 /// Appends method, host and target; `-` where the request was not seen.
+#[inline]
 fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
     if exchange.facts.request.is_none() {
         out.push(b'-');
@@ -219,32 +231,35 @@ fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
     } else {
         out.extend_from_slice(&exchange.asked);
     }
-    if let Some(text) = out.get(at..).filter(|text| !is_plain(text)) {
-        let text = escaped(text).to_string();
-        out.truncate(at);
-        out.extend_from_slice(text.as_bytes());
+    if !out.get(at..).is_some_and(is_plain) {
+        escape_from(at, out);
     }
 }
 
-/// Whether all bytes are visible ASCII or blanks, looked at eight at a time.
-fn is_plain(bytes: &[u8]) -> bool {
-    let (words, rest) = bytes.as_chunks();
-    let odd = words.iter().fold(0, |odd, word| odd | odd_bytes(*word));
-    let odd = match bytes.last_chunk() {
-        Some(last) => odd | odd_bytes(*last),
-        None => rest.iter().fold(odd, |odd, &byte| odd | odd_bytes([byte; 8])),
-    };
-    odd == 0
+/// Escapes what stands in `out` from there on.
+#[cold]
+fn escape_from(at: usize, out: &mut Vec<u8>) {
+    let text = escaped(out.get(at..).unwrap_or_default()).to_string();
+    out.truncate(at);
+    out.extend_from_slice(text.as_bytes());
 }
 
-/// Not 0 where one of these bytes is below a blank, or above `~`.
-#[inline]
-fn odd_bytes(bytes: [u8; 8]) -> u64 {
-    const EACH: u64 = u64::from_le_bytes([1; 8]);
-    let word = u64::from_le_bytes(bytes);
-    let low = word.wrapping_sub(EACH * 0x20) & !word;
-    let high = word.wrapping_add(EACH) | word;
-    (low | high) & (EACH * 0x80)
+/// Whether all bytes are visible ASCII or blanks, looked at sixteen at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return bytes.iter().copied().all(is_plain_byte);
+    };
+    let mut most = [0; 16];
+    for chunk in bytes.as_chunks().0.iter().chain([last]) {
+        for (most, byte) in most.iter_mut().zip(chunk) {
+            *most = byte.wrapping_sub(b' ').max(*most);
+        }
+    }
+    most.iter().all(|&most| most <= b'~' - b' ')
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
 }
 
 /// The state, where it is not complete, and the anomalies.
@@ -339,11 +354,11 @@ mod tests {
     #[test]
     fn every_byte_at_every_place_is_plain_or_not() {
         for byte in 0..=u8::MAX {
-            for len in 1..30 {
+            for len in 1..50 {
                 for at in 0..len {
                     let mut bytes = vec![b'~'; len];
                     bytes[at] = byte;
-                    assert_eq!(is_plain(&bytes), (b' '..=b'~').contains(&byte), "{bytes:?}");
+                    assert_eq!(is_plain(&bytes), is_plain_byte(byte), "{bytes:?}");
                 }
             }
         }
@@ -360,7 +375,7 @@ mod tests {
             let memory = &mut Memory::default();
             for facts in facts {
                 let (mut short, mut long) = (b"before".to_vec(), b"before".to_vec());
-                push_columns(&facts, &layout, &mut Memory::default(), &mut long);
+                push_columns(&facts, &layout, &mut long);
                 if columns::push(&facts, metric, memory, &mut short) {
                     prop_assert_eq!(String::from_utf8(short), String::from_utf8(long));
                 } else {

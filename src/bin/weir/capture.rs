@@ -289,6 +289,7 @@ impl Output for Lines {
 
 impl Lines {
     /// Writes what is not written yet; without effect once nothing can be written.
+    #[inline(never)]
     fn write(&mut self) {
         if self.error.is_none()
             && let Err(error) = self.out.write_all(&self.unwritten).and_then(|()| self.out.flush())
