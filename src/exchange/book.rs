@@ -10,41 +10,12 @@ use std::collections::VecDeque;
 
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
+use crate::exchange::desk::Around;
 use crate::exchange::pending::{Circumstances, Part, Pending};
-use crate::exchange::{Exchange, Loss, Policy, State};
-use crate::flow::{FlowKey, Peer};
+use crate::exchange::{Loss, Policy, State};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
-use crate::ledger::Ledger;
 use crate::limits::PENDING_REQUESTS_MAX;
-use crate::tcp::Path;
 use crate::time::Timestamp;
-
-/// What the conversations of a worker share.
-pub struct Desk<'d> {
-    /// What is kept.
-    pub policy: &'d Policy,
-    /// Exchanges for reuse.
-    pub pool: &'d mut Vec<Box<Pending>>,
-    /// The account.
-    pub ledger: &'d mut Ledger,
-    /// Takes every exchange as it is over.
-    pub emit: &'d mut dyn FnMut(&Exchange),
-}
-
-/// Exchanges that a worker keeps for reuse.
-const POOL_MAX: usize = 256;
-
-/// What stands around a book: where exchanges come from and go to, and its connection.
-pub(super) struct Around<'a, 'd> {
-    pub(super) desk: &'a mut Desk<'d>,
-    pub(super) key: &'a FlowKey,
-    pub(super) client: Peer,
-    pub(super) opened_at: Timestamp,
-    pub(super) connect_ns: Option<u64>,
-    pub(super) is_one_sided: bool,
-    pub(super) is_mid_stream: bool,
-    pub(super) path: &'a Path,
-}
 
 /// The response that is under way.
 #[derive(Debug, Default)]
@@ -355,6 +326,7 @@ impl Book {
         is_bodiless
     }
 
+    #[inline]
     pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
         if policy.body_bytes_max.is_some()
             && let Some(exchange) = self.under_way(part)
@@ -591,15 +563,7 @@ impl Book {
     /// Opens the next exchange of the connection.
     #[inline]
     fn open(&mut self, around: &mut Around<'_, '_>) -> Box<Pending> {
-        let mut exchange = around.desk.pool.pop().unwrap_or_else(allocate);
-        let connection = exchange.begin(self.index);
-        connection.client = around.key.endpoint(around.client);
-        connection.server = around.key.endpoint(around.client.other());
-        connection.opened_at = around.opened_at;
-        exchange.depart(around.path);
-        if self.index == 0 && around.is_mid_stream {
-            exchange.note(Anomaly::MidStream);
-        }
+        let exchange = around.open(self.index);
         self.index = self.index.saturating_add(1);
         exchange
     }
@@ -636,28 +600,8 @@ impl Book {
         exchange.close(unfinished, at, about);
         exchange.arrive(around.path, around.client);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
-        let desk = &mut *around.desk;
-        let exchanges = &mut desk.ledger.exchanges;
-        exchanges.total += 1;
-        *match exchange.facts().state {
-            State::Complete => &mut exchanges.complete,
-            State::Truncated => &mut exchanges.truncated,
-            State::Unanswered => &mut exchanges.unanswered,
-            State::Open => &mut exchanges.open,
-            State::Orphan => &mut exchanges.orphan,
-        } += 1;
-        (desk.emit)(exchange.exchange());
-        if desk.pool.len() < POOL_MAX {
-            exchange.trim();
-            desk.pool.push(exchange);
-        }
+        around.desk.hand_on(exchange);
     }
-}
-
-#[cold]
-#[inline(never)]
-fn allocate() -> Box<Pending> {
-    Box::default()
 }
 
 /// The first request whose response is not over, and its place: nearly always the first of all.

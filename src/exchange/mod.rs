@@ -3,6 +3,7 @@
 mod asked;
 mod book;
 mod conversation;
+mod desk;
 mod evidence;
 mod facts;
 mod id;
@@ -13,8 +14,8 @@ pub mod redact;
 pub mod route;
 
 pub(crate) use asked::{host_of_line, write_asked};
-pub use book::Desk;
 pub use conversation::{Conversation, Coverage, Ear, Farewell};
+pub use desk::Desk;
 pub use evidence::{Evidence, Loss, Network};
 pub use facts::{ConnectionKey, Facts, MessageFacts, State, Timing};
 pub use id::{ExchangeId, Identities};
