@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
 use crate::exchange::desk::Around;
+use crate::exchange::losses::Losses;
 use crate::exchange::pending::{Circumstances, Part, Pending};
 use crate::exchange::{Loss, Policy, State};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
@@ -86,17 +87,6 @@ pub(super) struct Book {
     losses: Losses,
 }
 
-/// What is known of bytes that were never captured.
-#[derive(Debug, Default)]
-struct Losses {
-    /// What of the gap under way no body has taken.
-    gap: Loss,
-    /// Lost outside of bodies since the message before, in requests and in responses.
-    unplaced: [Loss; 2],
-    /// Whether a request is proven to have been lost whole since the last one that was seen.
-    swallowed: bool,
-}
-
 impl Book {
     /// Makes it the book of another connection; keeps the room of its list.
     pub(super) fn restart(&mut self) {
@@ -169,22 +159,13 @@ impl Book {
 
     /// Notes a gap that is about to be read.
     pub(super) const fn begin_gap(&mut self, gap: Loss) {
-        self.losses.gap = gap;
+        self.losses.begin_gap(gap);
     }
 
     /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
     /// that it began where a message ends, so that the next one was lost with its first byte.
     pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
-        let rest = std::mem::take(&mut self.losses.gap);
-        if let Some(unplaced) = self.losses.unplaced.get_mut(part as usize) {
-            unplaced.add(rest);
-        }
-        // The shortest request line with its blank line has 18 bytes.
-        self.losses.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
-    }
-
-    fn take_unplaced(&mut self, part: Part) -> Loss {
-        self.losses.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
+        self.losses.end_gap(part, whole);
     }
 
     /// Notes where the next response begins at the earliest.
@@ -291,8 +272,8 @@ impl Book {
         }
         // A client that had nothing since a request was lost may not have waited for its answer.
         request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
-        request.evidence().before_request = self.take_unplaced(Part::Request);
-        request.evidence().missing_before = std::mem::take(&mut self.losses.swallowed).into();
+        request.evidence().before_request = self.losses.take_unplaced(Part::Request);
+        request.evidence().missing_before = self.losses.take_swallowed().into();
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
@@ -336,7 +317,7 @@ impl Book {
     }
 
     pub(super) fn body_gap(&mut self, part: Part, len: u64) {
-        let lost = self.losses.gap.take(len);
+        let lost = self.losses.of_gap(len);
         if let Some(exchange) = self.under_way(part) {
             let evidence = exchange.evidence();
             let place = match part {
@@ -369,7 +350,7 @@ impl Book {
 
     pub(super) fn response_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let Start::Response { status } = head.start else { return };
-        let [_, unplaced] = self.losses.unplaced;
+        let unplaced = self.losses.unplaced(Part::Response);
         let [_, is_lost] = self.lost;
         let is_regular = status >= 200 && !self.pipelines && !is_lost && unplaced.is_none();
         if is_regular
@@ -406,7 +387,7 @@ impl Book {
             Answered::Nobody => 0,
             Answered::Ambiguous(last) => last + 1,
         };
-        let lost = self.take_unplaced(Part::Response);
+        let lost = self.losses.take_unplaced(Part::Response);
         for _ in 0..given_up {
             let Some(mut request) = self.pending.pop_front() else { break };
             if !request.is_response_over() {
@@ -448,8 +429,8 @@ impl Book {
         }
         orphan.evidence().before_response = lost;
         // The request that was lost is this one's.
-        orphan.evidence().before_request = self.take_unplaced(Part::Request);
-        self.losses.swallowed = false;
+        orphan.evidence().before_request = self.losses.take_unplaced(Part::Request);
+        self.losses.take_swallowed();
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -538,7 +519,7 @@ impl Book {
 
     /// Notes what was lost where the response of an exchange without one had to be.
     fn note_unplaced(&self, exchange: &mut Pending) {
-        let [_, lost] = self.losses.unplaced;
+        let lost = self.losses.unplaced(Part::Response);
         if exchange.facts().response.is_none() && !lost.is_none() {
             exchange.evidence().response = lost;
         }

@@ -8,6 +8,7 @@ mod evidence;
 mod facts;
 mod id;
 mod keys;
+mod losses;
 mod pending;
 mod policy;
 pub mod redact;
