@@ -358,6 +358,7 @@ impl Book {
             && let Some(request) = self.pending.front_mut()
         {
             request.response_head(head, status, around.desk.policy);
+            request.evidence().before_response = unplaced;
             request.note_early(head.acknowledged);
             self.place = Place::Certain;
             self.responding = Responding::ToRequest;
@@ -602,4 +603,164 @@ fn next_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)
 #[inline(never)]
 fn may_begin_response(bytes: &[u8]) -> bool {
     b"HTTP/".starts_with(bytes.get(..bytes.len().min(5)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::Anomalies;
+    use crate::exchange::{Desk, Exchange};
+    use crate::flow::FlowKey;
+    use crate::http::Framing;
+    use crate::ledger::Ledger;
+    use crate::packet::Endpoint;
+    use crate::tcp::Path;
+    use proptest::prelude::*;
+
+    /// What may happen to a book.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Request { acknowledged: u64, found_by_search: bool },
+        RequestEnd,
+        Response { status: u16, acknowledged: u64, found_by_search: bool },
+        ResponseEnd { is_whole: bool },
+        RequestGap(u64),
+        ResponseGap(u64),
+        LoseRequestPlace,
+        LoseResponsePlace,
+        SearchResponse,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let status = prop_oneof![4 => Just(200), 1 => Just(101), 1 => Just(103)];
+        prop_oneof![
+            4 => (0..40_u64, any::<bool>()).prop_map(|(acknowledged, found_by_search)| {
+                Step::Request { acknowledged, found_by_search }
+            }),
+            4 => Just(Step::RequestEnd),
+            6 => (status, 0..400_u64, any::<bool>()).prop_map(
+                |(status, acknowledged, found_by_search)| Step::Response {
+                    status,
+                    acknowledged,
+                    found_by_search,
+                }
+            ),
+            4 => any::<bool>().prop_map(|is_whole| Step::ResponseEnd { is_whole }),
+            1 => (0..30_u64).prop_map(Step::RequestGap),
+            1 => (0..30_u64).prop_map(Step::ResponseGap),
+            1 => Just(Step::LoseRequestPlace),
+            1 => Just(Step::LoseResponsePlace),
+            1 => Just(Step::SearchResponse),
+        ]
+    }
+
+    /// Which way the heads of responses take.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Way {
+        Short,
+        Any,
+    }
+
+    fn head(start: Start<'_>, at: u64, acknowledged: u64, found_by_search: bool) -> Head<'_> {
+        let begun_at = Timestamp::from_nanos(at.cast_signed());
+        Head {
+            bytes: b"",
+            start,
+            host: None,
+            framing: Framing::None,
+            length: None,
+            offset: at,
+            acknowledged,
+            begun_at,
+            ended_at: begun_at,
+            header_bytes: 5,
+            anomalies: Anomalies::NONE,
+            found_by_search,
+        }
+    }
+
+    fn end(at: u64, is_whole: bool) -> MessageEnd {
+        MessageEnd {
+            at: Timestamp::from_nanos(at.cast_signed()),
+            offset: at,
+            body_bytes: 0,
+            body_seen_bytes: 0,
+            ended: if is_whole { Ended::Whole } else { Ended::Early },
+            anomalies: Anomalies::NONE,
+            trailer_bytes: 0,
+        }
+    }
+
+    /// The book and the exchanges that it gave, after each of some steps, ten bytes and ten
+    /// nanoseconds apart.
+    fn walk(steps: &[Step], way: Way) -> Vec<String> {
+        let (policy, mut pool, mut ledger) = (Policy::default(), Vec::new(), Ledger::default());
+        let (client, server) = (Endpoint::v4([10, 0, 0, 1], 1), Endpoint::v4([10, 0, 0, 2], 2));
+        let (key, client) = FlowKey::between(client, server);
+        let path = Path::default();
+        let (mut book, mut story) = (Book::default(), Vec::new());
+        for (offset, step) in (10_u64..).step_by(10).zip(steps) {
+            let at = Timestamp::from_nanos(offset.cast_signed());
+            let mut emitted = String::new();
+            let mut emit = |exchange: &Exchange| emitted += &format!("{exchange:?}\n");
+            let mut desk =
+                Desk { policy: &policy, pool: &mut pool, ledger: &mut ledger, emit: &mut emit };
+            let around = &mut Around {
+                desk: &mut desk,
+                key: &key,
+                client,
+                opened_at: Timestamp::default(),
+                connect_ns: None,
+                is_one_sided: false,
+                is_mid_stream: false,
+                path: &path,
+            };
+            match *step {
+                Step::Request { acknowledged, found_by_search } => {
+                    let start = Start::Request { method: b"HEAD", target: b"/" };
+                    let head = head(start, offset, acknowledged, found_by_search);
+                    book.request_head(&head, around);
+                }
+                Step::RequestEnd => book.request_end(&end(offset, true), around),
+                Step::Response { status, acknowledged, found_by_search } => {
+                    let start = Start::Response { status };
+                    let head = head(start, offset, acknowledged, found_by_search);
+                    book.at_boundary(offset, acknowledged);
+                    assert_eq!(book.answering(), book.answering_any());
+                    match way {
+                        Way::Short => book.response_head(&head, around),
+                        Way::Any => book.response_head_any(&head, status, around),
+                    }
+                }
+                Step::ResponseEnd { is_whole } => {
+                    let rest = Input::gap(0, 0, at);
+                    book.response_end(&end(offset, is_whole), &rest, around);
+                }
+                Step::RequestGap(bytes) => {
+                    book.begin_gap(Loss { bytes, acknowledged: 0 });
+                    book.request_gap(offset, bytes);
+                    book.end_gap(Part::Request, true);
+                }
+                Step::ResponseGap(bytes) => {
+                    book.begin_gap(Loss { bytes, acknowledged: bytes });
+                    book.end_gap(Part::Response, false);
+                }
+                Step::LoseRequestPlace => book.lose_request_place(),
+                Step::LoseResponsePlace => book.lose_response_place(offset),
+                Step::SearchResponse => book.search_response(),
+            }
+            story.push(format!("{step:?}: {book:?}\n{emitted}"));
+        }
+        story
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn a_response_is_taken_as_whatever_was_lost(
+            steps in proptest::collection::vec(step(), 1..24),
+        ) {
+            prop_assert_eq!(walk(&steps, Way::Short), walk(&steps, Way::Any));
+        }
+    }
 }
