@@ -696,7 +696,7 @@ mod tests {
     fn walk(steps: &[Step], way: Way) -> Vec<String> {
         let (policy, mut pool, mut ledger) = (Policy::default(), Vec::new(), Ledger::default());
         let (client, server) = (Endpoint::v4([10, 0, 0, 1], 1), Endpoint::v4([10, 0, 0, 2], 2));
-        let (key, client) = FlowKey::between(client, server);
+        let (key, client) = FlowKey::between(&client, &server);
         let path = Path::default();
         let (mut book, mut story) = (Book::default(), Vec::new());
         for (offset, step) in (10_u64..).step_by(10).zip(steps) {

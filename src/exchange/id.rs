@@ -17,7 +17,10 @@ impl ExchangeId {
     /// 2014), in two lanes of which eighty bits are kept.
     #[must_use]
     pub fn derive(connection: &ConnectionKey, index: u32) -> Self {
-        Seed::of(connection).id(index)
+        let words = words(connection);
+        let left = mix_left(words.into_iter().fold(LEFT, mix_left), index.into());
+        let right = mix_right(words.into_iter().fold(RIGHT, mix_right), index.into());
+        Self((u128::from(left) << 64 | u128::from(right)) >> 48)
     }
 
     /// Whether its text begins with `prefix`, in either case.
@@ -52,76 +55,62 @@ impl ExchangeId {
     /// The first eight of its characters, which tell the exchanges of a listing apart.
     #[must_use]
     pub fn first_letters(self) -> [u8; 8] {
-        let mut text = [0; 8];
-        #[expect(clippy::cast_possible_truncation, reason = "forty bits of eighty")]
-        let mut rest = (self.0 >> 40) as u64;
-        for letter in text.iter_mut().rev() {
-            *letter = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
-            rest >>= 5;
-        }
-        text
+        #[expect(clippy::cast_possible_truncation, reason = "the upper sixty-four of eighty bits")]
+        first_letters((self.0 >> 16) as u64)
     }
 }
 
-/// The mixed words of a connection: what the identities of its exchanges have in common.
-#[derive(Clone, Copy, Debug)]
-struct Seed {
-    left: u64,
-    right: u64,
+/// The first letters of an identity whose left lane is this.
+#[inline]
+fn first_letters(left: u64) -> [u8; 8] {
+    let mut text = [0; 8];
+    let mut rest = left >> 24;
+    for letter in text.iter_mut().rev() {
+        *letter = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+    text
 }
 
-impl Seed {
-    fn of(connection: &ConnectionKey) -> Self {
-        let (client_high, client_low) = connection.client.words();
-        let (server_high, server_low) = connection.server.words();
-        let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
-        let words = [
-            client_high,
-            client_low,
-            server_high,
-            server_low,
-            ports,
-            connection.opened_at.as_nanos().cast_unsigned(),
-        ];
-        let seed = Self { left: 0x9e37_79b9_7f4a_7c15, right: 0xd1b5_4a32_d192_ed03 };
-        words.into_iter().fold(seed, Self::with)
-    }
+/// What the lanes begin with.
+const LEFT: u64 = 0x9e37_79b9_7f4a_7c15;
+const RIGHT: u64 = 0xd1b5_4a32_d192_ed03;
 
-    #[inline]
-    fn with(self, word: u64) -> Self {
-        Self {
-            left: mix(self.left ^ word),
-            right: mix(self.right.wrapping_add(word).rotate_left(23)),
-        }
-    }
-
-    /// The identity of the exchange number `index` of the connection.
-    #[inline]
-    fn id(self, index: u32) -> ExchangeId {
-        let Self { left, right } = self.with(index.into());
-        ExchangeId((u128::from(left) << 64 | u128::from(right)) >> 48)
-    }
+/// What is mixed of a connection.
+#[inline]
+fn words(connection: &ConnectionKey) -> [u64; 6] {
+    let (client_high, client_low) = connection.client.words();
+    let (server_high, server_low) = connection.server.words();
+    let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
+    let opened_at = connection.opened_at.as_nanos().cast_unsigned();
+    [client_high, client_low, server_high, server_low, ports, opened_at]
 }
 
-/// Derives the identities of many exchanges; of connections with several of them, what these have in
-/// common is derived once, as long as no other connection takes its place.
+/// Derives the first letters of the identities of many exchanges; of connections with several of
+/// them, what these have in common is derived once, as long as no other connection takes its place.
 #[derive(Clone, Debug, Default)]
 pub struct Identities {
-    /// None before the first, then [`PLACES`].
-    recent: Vec<(ConnectionKey, Seed)>,
+    /// The left lanes of connections before an index is mixed into them: none before the first, then
+    /// [`PLACES`].
+    recent: Vec<(ConnectionKey, u64)>,
 }
 
 /// Connections that are remembered.
 const PLACES: usize = 512;
 
 impl Identities {
-    /// What [`ExchangeId::derive`] gives.
+    /// What [`ExchangeId::first_letters`] gives of the identity.
     #[inline]
     #[must_use]
-    pub fn derive(&mut self, connection: &ConnectionKey, index: u32) -> ExchangeId {
+    pub fn first_letters(&mut self, connection: &ConnectionKey, index: u32) -> [u8; 8] {
+        first_letters(mix_left(self.lane(connection, index), index.into()))
+    }
+
+    #[inline]
+    fn lane(&mut self, connection: &ConnectionKey, index: u32) -> u64 {
         // Many connections have one exchange only.
         if index == 0 {
-            return ExchangeId::derive(connection, index);
+            return left_lane(connection);
         }
         let (_, client) = connection.client.words();
         // The ports of a client often are all even, or all odd.
@@ -129,19 +118,33 @@ impl Identities {
         let place = client ^ client >> 8 ^ port ^ port >> 1;
         #[expect(clippy::cast_possible_truncation, reason = "a part of it is used")]
         match self.recent.get_mut(place as usize % PLACES) {
-            Some((known, seed)) if known == connection => seed.id(index),
+            Some((known, lane)) if known == connection => *lane,
             Some(other) => {
-                let seed = Seed::of(connection);
-                *other = (*connection, seed);
-                seed.id(index)
+                *other = (*connection, left_lane(connection));
+                other.1
             }
             None => {
-                let seed = Seed::of(connection);
-                self.recent = vec![(*connection, seed); PLACES];
-                seed.id(index)
+                let lane = left_lane(connection);
+                self.recent = vec![(*connection, lane); PLACES];
+                lane
             }
         }
     }
+}
+
+#[inline(never)]
+fn left_lane(connection: &ConnectionKey) -> u64 {
+    words(connection).into_iter().fold(LEFT, mix_left)
+}
+
+#[inline]
+fn mix_left(lane: u64, word: u64) -> u64 {
+    mix(lane ^ word)
+}
+
+#[inline]
+fn mix_right(lane: u64, word: u64) -> u64 {
+    mix(lane.wrapping_add(word).rotate_left(23))
 }
 
 #[inline]
@@ -192,7 +195,8 @@ mod tests {
                 for connection in [connection, ConnectionKey::default()] {
                     for index in [round, round + 1] {
                         let expected = ExchangeId::derive(&connection, index);
-                        assert_eq!(identities.derive(&connection, index), expected);
+                        let found = identities.first_letters(&connection, index);
+                        assert_eq!(found, expected.first_letters());
                     }
                 }
             }

@@ -71,7 +71,7 @@ pub(super) fn push(facts: &Facts, metric: Metric, memory: &mut Memory, out: &mut
     else {
         return false;
     };
-    let letters = memory.identities.derive(&facts.connection, facts.index).first_letters();
+    let letters = memory.identities.first_letters(&facts.connection, facts.index);
     let [_, _, _, _, _, when @ ..] = memory.clock.milliseconds(facts.start);
     let begin = out.len();
     out.extend_from_slice(&[b' '; END]);
