@@ -26,11 +26,16 @@ impl Timestamp {
         self.0
     }
 
-    /// Nanoseconds from `earlier` to `self`; 0 where the clock stepped back between them.
+    /// Nanoseconds from `earlier` to `self`, at most `i64::MAX`; 0 where the clock stepped back between
+    /// them.
+    #[inline]
     #[must_use]
     pub const fn since(self, earlier: Self) -> u64 {
-        let nanos = self.0.saturating_sub(earlier.0);
-        if nanos < 0 { 0 } else { nanos.unsigned_abs() }
+        match self.0.checked_sub(earlier.0) {
+            Some(nanos) if nanos > 0 => nanos.unsigned_abs(),
+            None if self.0 > earlier.0 => i64::MAX.unsigned_abs(),
+            _ => 0,
+        }
     }
 
     /// Whether it lies more than `nanos` nanoseconds after `earlier`.
@@ -92,29 +97,40 @@ impl Timestamp {
 /// Writes instants one after the other: those of one second share all but their nanoseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
-    second: i64,
+    /// Where the second begins.
+    second: Timestamp,
+    /// The text of an instant in it.
     text: Rfc3339,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { second: 0, text: Timestamp(0).rfc3339() }
+        let second = Timestamp(0);
+        Self { second, text: second.rfc3339() }
     }
 }
 
 impl Clock {
     /// The text of `at` up to the millisecond: `2026-11-21T06:34:25.123`.
+    #[inline]
     #[must_use]
     pub fn milliseconds(&mut self, at: Timestamp) -> [u8; 23] {
-        let second = at.0.div_euclid(1_000_000_000);
-        if second != self.second {
-            *self = Self { second, text: at.rfc3339() };
+        let mut nanos = at.0.checked_sub(self.second.0).unwrap_or(-1);
+        if !(0..1_000_000_000).contains(&nanos) {
+            nanos = at.0.rem_euclid(1_000_000_000);
+            let text = at.rfc3339();
+            let Some(second) = at.0.checked_sub(nanos) else {
+                // The second in which time begins began before it.
+                let [text @ .., _, _, _, _, _, _, _] = text.0;
+                return text;
+            };
+            *self = Self { second: Timestamp(second), text };
         }
         let [mut text @ .., _, _, _, _, _, _, _] = self.text.0;
-        let milliseconds = at.0.rem_euclid(1_000_000_000) / 1_000_000;
+        let milliseconds = nanos / 1_000_000;
         let [.., hundreds, tens, ones] = &mut text;
-        [*tens, *ones] = two_digits(milliseconds % 100);
         [_, *hundreds] = two_digits(milliseconds / 100);
+        [*tens, *ones] = two_digits(milliseconds % 100);
         text
     }
 }
@@ -156,9 +172,20 @@ mod tests {
     #[test]
     fn a_clock_tells_each_time_as_it_is() {
         let mut clock = Clock::default();
-        for nanos in
-            [0, 5, 999_999_999, 1_000_000_000, -1, -1_000_000_001, 1_795_242_865_123_456_789]
-        {
+        for nanos in [
+            0,
+            5,
+            999_999_999,
+            1_000_000_000,
+            -1,
+            -1_000_000_001,
+            1_795_242_865_123_456_789,
+            i64::MIN,
+            i64::MIN + 145_224_192,
+            i64::MIN + 999_999_999,
+            i64::MAX,
+            i64::MIN,
+        ] {
             let at = Timestamp::from_nanos(nanos);
             assert_eq!(clock.milliseconds(at), at.rfc3339().as_bytes()[..23], "{nanos}");
         }
@@ -192,5 +219,7 @@ mod tests {
         assert_eq!(late.since(early), 4);
         assert_eq!(early.since(late), 0);
         assert_eq!(Timestamp::MIN.since(Timestamp::MAX), 0);
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN), i64::MAX.unsigned_abs());
+        assert_eq!(Timestamp::MAX.since(Timestamp::default()), i64::MAX.unsigned_abs());
     }
 }

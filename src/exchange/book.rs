@@ -10,41 +10,13 @@ use std::collections::VecDeque;
 
 use crate::anomaly::Anomaly;
 use crate::exchange::conversation::Farewell;
+use crate::exchange::desk::Around;
+use crate::exchange::losses::Losses;
 use crate::exchange::pending::{Circumstances, Part, Pending};
-use crate::exchange::{ConnectionKey, Exchange, Loss, Policy, State};
-use crate::flow::{FlowKey, Peer};
+use crate::exchange::{Loss, Policy, State};
 use crate::http::{Answering, Ended, Ending, Head, Input, MessageEnd, Start};
-use crate::ledger::Ledger;
 use crate::limits::PENDING_REQUESTS_MAX;
-use crate::tcp::Path;
 use crate::time::Timestamp;
-
-/// What the conversations of a worker share.
-pub struct Desk<'d> {
-    /// What is kept.
-    pub policy: &'d Policy,
-    /// Exchanges for reuse.
-    pub pool: &'d mut Vec<Box<Pending>>,
-    /// The account.
-    pub ledger: &'d mut Ledger,
-    /// Takes every exchange as it is over.
-    pub emit: &'d mut dyn FnMut(&Exchange),
-}
-
-/// Exchanges that a worker keeps for reuse.
-const POOL_MAX: usize = 256;
-
-/// What stands around a book: where exchanges come from and go to, and its connection.
-pub(super) struct Around<'a, 'd> {
-    pub(super) desk: &'a mut Desk<'d>,
-    pub(super) key: &'a FlowKey,
-    pub(super) client: Peer,
-    pub(super) opened_at: Timestamp,
-    pub(super) connect_ns: Option<u64>,
-    pub(super) is_one_sided: bool,
-    pub(super) is_mid_stream: bool,
-    pub(super) path: &'a Path,
-}
 
 /// The response that is under way.
 #[derive(Debug, Default)]
@@ -113,17 +85,6 @@ pub(super) struct Book {
     pipelines: bool,
     tunnel: bool,
     losses: Losses,
-}
-
-/// What is known of bytes that were never captured.
-#[derive(Debug, Default)]
-struct Losses {
-    /// What of the gap under way no body has taken.
-    gap: Loss,
-    /// Lost outside of bodies since the message before, in requests and in responses.
-    unplaced: [Loss; 2],
-    /// Whether a request is proven to have been lost whole since the last one that was seen.
-    swallowed: bool,
 }
 
 impl Book {
@@ -198,22 +159,13 @@ impl Book {
 
     /// Notes a gap that is about to be read.
     pub(super) const fn begin_gap(&mut self, gap: Loss) {
-        self.losses.gap = gap;
+        self.losses.begin_gap(gap);
     }
 
     /// Notes that the gap was read; what of it no body took lies between messages. `whole` says
     /// that it began where a message ends, so that the next one was lost with its first byte.
     pub(super) fn end_gap(&mut self, part: Part, whole: bool) {
-        let rest = std::mem::take(&mut self.losses.gap);
-        if let Some(unplaced) = self.losses.unplaced.get_mut(part as usize) {
-            unplaced.add(rest);
-        }
-        // The shortest request line with its blank line has 18 bytes.
-        self.losses.swallowed |= whole && part == Part::Request && rest.bytes >= 18;
-    }
-
-    fn take_unplaced(&mut self, part: Part) -> Loss {
-        self.losses.unplaced.get_mut(part as usize).map(std::mem::take).unwrap_or_default()
+        self.losses.end_gap(part, whole);
     }
 
     /// Notes where the next response begins at the earliest.
@@ -228,41 +180,73 @@ impl Book {
 
     /// What the response under way, or the next one, answers.
     pub(super) fn answering(&self) -> Answering {
-        let place = match &self.responding {
-            Responding::Nothing if self.pending.is_empty() => None,
+        if self.pending.is_empty() {
+            return Answering::Other;
+        }
+        let (offset, acknowledged) = self.boundary;
+        match self.plainly_answered(offset, acknowledged) {
+            Some(request) if matches!(self.responding, Responding::Nothing) => request.answering,
+            _ => self.answering_any(),
+        }
+    }
+
+    #[inline(never)]
+    fn answering_any(&self) -> Answering {
+        let request = match &self.responding {
             Responding::Nothing => match self.answered(self.boundary.0, self.boundary.1) {
-                Answered::Pending(place) => Some(place),
+                Answered::Pending(place) => self.pending.get(place).map(Box::as_ref),
                 Answered::Nobody | Answered::Ambiguous(_) => None,
             },
-            Responding::ToRequest => self.first_unanswered(),
+            Responding::ToRequest => first_unanswered(&self.pending).map(|(_, request)| request),
             Responding::Unheeded | Responding::Orphan(_) => None,
         };
-        let request = place.and_then(|place| self.pending.get(place));
         request.map_or(Answering::Other, |request| request.answering)
     }
 
-    fn first_unanswered(&self) -> Option<usize> {
-        self.pending.iter().position(|request| !request.is_response_over())
+    /// The first request of all, where it is plain that a response answers it whose first byte is at
+    /// `offset` and whose packet acknowledged the requests up to `acknowledged`.
+    #[inline]
+    fn plainly_answered(&self, offset: u64, acknowledged: u64) -> Option<&Pending> {
+        let first = self.pending.front()?;
+        let is_plain = !first.is_response_over()
+            && first.may_be_answered(offset, acknowledged)
+            && !first.is_doubtful
+            && self.place != Place::Adrift;
+        is_plain.then_some(first)
     }
 
     /// Which request a response answers whose first byte is at `offset` and whose packet
     /// acknowledged the requests up to `acknowledged`.
     fn answered(&self, offset: u64, acknowledged: u64) -> Answered {
-        let fits =
-            |request: &Pending| request.offset < acknowledged && request.acknowledged <= offset;
-        let at = |place: usize| self.pending.get(place).filter(|request| fits(request));
-        let Some(mut place) = self.first_unanswered() else { return Answered::Nobody };
-        let Some(mut request) = at(place) else { return Answered::Nobody };
-        if request.is_doubtful {
-            return Answered::Ambiguous(place);
+        let Some((place, request)) = first_unanswered(&self.pending) else {
+            return Answered::Nobody;
+        };
+        if !request.may_be_answered(offset, acknowledged) {
+            Answered::Nobody
+        } else if request.is_doubtful {
+            Answered::Ambiguous(place)
+        } else if self.place != Place::Adrift {
+            Answered::Pending(place)
+        } else {
+            self.answered_adrift((place, request), offset, acknowledged)
         }
-        if self.place != Place::Adrift {
-            return Answered::Pending(place);
-        }
+    }
+
+    /// As [`answered`](Self::answered), where responses may have passed unseen since the last one;
+    /// the first request that fits is given.
+    #[inline(never)]
+    fn answered_adrift(
+        &self,
+        (first, mut request): (usize, &Pending),
+        offset: u64,
+        acknowledged: u64,
+    ) -> Answered {
         // A request that was sent after the client had bytes that were lost: the earlier ones
         // were answered in the gap, unless the client does not wait for answers.
-        let first = place;
-        while let Some(next) = at(place + 1) {
+        let mut place = first;
+        while let Some(next) = self.pending.get(place + 1)
+            && next.may_be_answered(offset, acknowledged)
+        {
             place += 1;
             request = next;
         }
@@ -288,8 +272,8 @@ impl Book {
         }
         // A client that had nothing since a request was lost may not have waited for its answer.
         request.is_doubtful = self.lost_request_at.is_some_and(|at| head.acknowledged <= at);
-        request.evidence().before_request = self.take_unplaced(Part::Request);
-        request.evidence().missing_before = std::mem::take(&mut self.losses.swallowed).into();
+        request.evidence().before_request = self.losses.take_unplaced(Part::Request);
+        request.evidence().missing_before = self.losses.take_swallowed().into();
         if let Some(last) = self.pending.back() {
             self.pipelines |= head.acknowledged == last.acknowledged || self.place != Place::Adrift;
         }
@@ -323,6 +307,7 @@ impl Book {
         is_bodiless
     }
 
+    #[inline]
     pub(super) fn body(&mut self, part: Part, bytes: &[u8], policy: &Policy) {
         if policy.body_bytes_max.is_some()
             && let Some(exchange) = self.under_way(part)
@@ -332,7 +317,7 @@ impl Book {
     }
 
     pub(super) fn body_gap(&mut self, part: Part, len: u64) {
-        let lost = self.losses.gap.take(len);
+        let lost = self.losses.of_gap(len);
         if let Some(exchange) = self.under_way(part) {
             let evidence = exchange.evidence();
             let place = match part {
@@ -365,6 +350,26 @@ impl Book {
 
     pub(super) fn response_head(&mut self, head: &Head<'_>, around: &mut Around<'_, '_>) {
         let Start::Response { status } = head.start else { return };
+        let unplaced = self.losses.unplaced(Part::Response);
+        let [_, is_lost] = self.lost;
+        let is_regular = status >= 200 && !self.pipelines && !is_lost && unplaced.is_none();
+        if is_regular
+            && self.plainly_answered(head.offset, head.acknowledged).is_some()
+            && let Some(request) = self.pending.front_mut()
+        {
+            request.response_head(head, status, around.desk.policy);
+            request.evidence().before_response = unplaced;
+            request.note_early(head.acknowledged);
+            self.place = Place::Certain;
+            self.responding = Responding::ToRequest;
+        } else {
+            self.response_head_any(head, status, around);
+        }
+    }
+
+    /// As [`response_head`](Self::response_head), whatever was lost.
+    #[inline(never)]
+    fn response_head_any(&mut self, head: &Head<'_>, status: u16, around: &mut Around<'_, '_>) {
         let answered = self.answered(head.offset, head.acknowledged);
         if (100..200).contains(&status) && status != 101 {
             self.responding = Responding::Unheeded;
@@ -383,7 +388,7 @@ impl Book {
             Answered::Nobody => 0,
             Answered::Ambiguous(last) => last + 1,
         };
-        let lost = self.take_unplaced(Part::Response);
+        let lost = self.losses.take_unplaced(Part::Response);
         for _ in 0..given_up {
             let Some(mut request) = self.pending.pop_front() else { break };
             if !request.is_response_over() {
@@ -425,8 +430,8 @@ impl Book {
         }
         orphan.evidence().before_response = lost;
         // The request that was lost is this one's.
-        orphan.evidence().before_request = self.take_unplaced(Part::Request);
-        self.losses.swallowed = false;
+        orphan.evidence().before_request = self.losses.take_unplaced(Part::Request);
+        self.losses.take_swallowed();
         if answered != Answered::Nobody {
             orphan.note(Anomaly::AmbiguousPair);
         }
@@ -442,19 +447,18 @@ impl Book {
     ) {
         if let Some(exchange) = self.under_way(Part::Response) {
             exchange.end(Part::Response, end);
-            let is_tunnel = exchange.opens_tunnel();
-            let is_excess = !rest.bytes.is_empty() && !b"HTTP/".starts_with(head_of(rest.bytes));
-            if is_excess && !is_tunnel && end.ended == Ended::Whole {
-                exchange.note(Anomaly::ExcessBytes);
-            }
-            if is_tunnel && end.ended == Ended::Whole {
-                exchange.note(Anomaly::SwitchedProtocol);
-                self.tunnel = true;
+            if end.ended == Ended::Whole {
+                if exchange.opens_tunnel() {
+                    exchange.note(Anomaly::SwitchedProtocol);
+                    self.tunnel = true;
+                } else if !rest.bytes.is_empty() && !may_begin_response(rest.bytes) {
+                    exchange.note(Anomaly::ExcessBytes);
+                }
             }
         }
         match std::mem::take(&mut self.responding) {
-            Responding::Orphan(orphan) => self.emit(orphan, State::Orphan, end.at, around),
             Responding::ToRequest => self.emit_finished(end.at, around),
+            Responding::Orphan(orphan) => self.emit(orphan, State::Orphan, end.at, around),
             Responding::Unheeded | Responding::Nothing => {}
         }
     }
@@ -516,7 +520,7 @@ impl Book {
 
     /// Notes what was lost where the response of an exchange without one had to be.
     fn note_unplaced(&self, exchange: &mut Pending) {
-        let [_, lost] = self.losses.unplaced;
+        let lost = self.losses.unplaced(Part::Response);
         if exchange.facts().response.is_none() && !lost.is_none() {
             exchange.evidence().response = lost;
         }
@@ -531,26 +535,17 @@ impl Book {
         match &mut self.responding {
             Responding::Nothing | Responding::Unheeded => None,
             Responding::ToRequest => {
-                let first = self.pending.iter_mut().find(|request| !request.is_response_over());
-                first.map(Box::as_mut)
+                let (first, _) = first_unanswered(&self.pending)?;
+                self.pending.get_mut(first).map(Box::as_mut)
             }
             Responding::Orphan(orphan) => Some(orphan),
         }
     }
 
     /// Opens the next exchange of the connection.
+    #[inline]
     fn open(&mut self, around: &mut Around<'_, '_>) -> Box<Pending> {
-        let connection = ConnectionKey {
-            client: around.key.endpoint(around.client),
-            server: around.key.endpoint(around.client.other()),
-            opened_at: around.opened_at,
-        };
-        let mut exchange = around.desk.pool.pop().unwrap_or_default();
-        exchange.begin(connection, self.index);
-        exchange.depart(around.path);
-        if self.index == 0 && around.is_mid_stream {
-            exchange.note(Anomaly::MidStream);
-        }
+        let exchange = around.open(self.index);
         self.index = self.index.saturating_add(1);
         exchange
     }
@@ -587,25 +582,185 @@ impl Book {
         exchange.close(unfinished, at, about);
         exchange.arrive(around.path, around.client);
         self.previous_end = self.previous_end.max(exchange.response_ended_at());
-        let desk = &mut *around.desk;
-        let exchanges = &mut desk.ledger.exchanges;
-        exchanges.total += 1;
-        *match exchange.facts().state {
-            State::Complete => &mut exchanges.complete,
-            State::Truncated => &mut exchanges.truncated,
-            State::Unanswered => &mut exchanges.unanswered,
-            State::Open => &mut exchanges.open,
-            State::Orphan => &mut exchanges.orphan,
-        } += 1;
-        (desk.emit)(exchange.exchange());
-        if desk.pool.len() < POOL_MAX {
-            exchange.trim();
-            desk.pool.push(exchange);
-        }
+        around.desk.hand_on(exchange);
     }
 }
 
-/// As many of the first bytes as `HTTP/` has.
-fn head_of(bytes: &[u8]) -> &[u8] {
-    bytes.get(..bytes.len().min(5)).unwrap_or_default()
+/// The first request whose response is not over, and its place: nearly always the first of all.
+#[inline]
+fn first_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)> {
+    let first = pending.front()?;
+    if first.is_response_over() { next_unanswered(pending) } else { Some((0, first)) }
+}
+
+#[inline(never)]
+fn next_unanswered(pending: &VecDeque<Box<Pending>>) -> Option<(usize, &Pending)> {
+    let mut requests = pending.iter().map(Box::as_ref).enumerate();
+    requests.find(|(_, request)| !request.is_response_over())
+}
+
+/// Whether bytes may be the first of a response.
+#[inline(never)]
+fn may_begin_response(bytes: &[u8]) -> bool {
+    b"HTTP/".starts_with(bytes.get(..bytes.len().min(5)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anomaly::Anomalies;
+    use crate::exchange::{Desk, Exchange};
+    use crate::flow::FlowKey;
+    use crate::http::Framing;
+    use crate::ledger::Ledger;
+    use crate::packet::Endpoint;
+    use crate::tcp::Path;
+    use proptest::prelude::*;
+
+    /// What may happen to a book.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Request { acknowledged: u64, found_by_search: bool },
+        RequestEnd,
+        Response { status: u16, acknowledged: u64, found_by_search: bool },
+        ResponseEnd { is_whole: bool },
+        RequestGap(u64),
+        ResponseGap(u64),
+        LoseRequestPlace,
+        LoseResponsePlace,
+        SearchResponse,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let status = prop_oneof![4 => Just(200), 1 => Just(101), 1 => Just(103)];
+        prop_oneof![
+            4 => (0..40_u64, any::<bool>()).prop_map(|(acknowledged, found_by_search)| {
+                Step::Request { acknowledged, found_by_search }
+            }),
+            4 => Just(Step::RequestEnd),
+            6 => (status, 0..400_u64, any::<bool>()).prop_map(
+                |(status, acknowledged, found_by_search)| Step::Response {
+                    status,
+                    acknowledged,
+                    found_by_search,
+                }
+            ),
+            4 => any::<bool>().prop_map(|is_whole| Step::ResponseEnd { is_whole }),
+            1 => (0..30_u64).prop_map(Step::RequestGap),
+            1 => (0..30_u64).prop_map(Step::ResponseGap),
+            1 => Just(Step::LoseRequestPlace),
+            1 => Just(Step::LoseResponsePlace),
+            1 => Just(Step::SearchResponse),
+        ]
+    }
+
+    /// Which way the heads of responses take.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Way {
+        Short,
+        Any,
+    }
+
+    fn head(start: Start<'_>, at: u64, acknowledged: u64, found_by_search: bool) -> Head<'_> {
+        let begun_at = Timestamp::from_nanos(at.cast_signed());
+        Head {
+            bytes: b"",
+            start,
+            host: None,
+            framing: Framing::None,
+            length: None,
+            offset: at,
+            acknowledged,
+            begun_at,
+            ended_at: begun_at,
+            header_bytes: 5,
+            anomalies: Anomalies::NONE,
+            found_by_search,
+        }
+    }
+
+    fn end(at: u64, is_whole: bool) -> MessageEnd {
+        MessageEnd {
+            at: Timestamp::from_nanos(at.cast_signed()),
+            offset: at,
+            body_bytes: 0,
+            body_seen_bytes: 0,
+            ended: if is_whole { Ended::Whole } else { Ended::Early },
+            anomalies: Anomalies::NONE,
+            trailer_bytes: 0,
+        }
+    }
+
+    /// The book and the exchanges that it gave, after each of some steps, ten bytes and ten
+    /// nanoseconds apart.
+    fn walk(steps: &[Step], way: Way) -> Vec<String> {
+        let (policy, mut pool, mut ledger) = (Policy::default(), Vec::new(), Ledger::default());
+        let (client, server) = (Endpoint::v4([10, 0, 0, 1], 1), Endpoint::v4([10, 0, 0, 2], 2));
+        let (key, client) = FlowKey::between(&client, &server);
+        let path = Path::default();
+        let (mut book, mut story) = (Book::default(), Vec::new());
+        for (offset, step) in (10_u64..).step_by(10).zip(steps) {
+            let at = Timestamp::from_nanos(offset.cast_signed());
+            let mut emitted = String::new();
+            let mut emit = |exchange: &Exchange| emitted += &format!("{exchange:?}\n");
+            let mut desk =
+                Desk { policy: &policy, pool: &mut pool, ledger: &mut ledger, emit: &mut emit };
+            let around = &mut Around {
+                desk: &mut desk,
+                key: &key,
+                client,
+                opened_at: Timestamp::default(),
+                connect_ns: None,
+                is_one_sided: false,
+                is_mid_stream: false,
+                path: &path,
+            };
+            match *step {
+                Step::Request { acknowledged, found_by_search } => {
+                    let start = Start::Request { method: b"HEAD", target: b"/" };
+                    let head = head(start, offset, acknowledged, found_by_search);
+                    book.request_head(&head, around);
+                }
+                Step::RequestEnd => book.request_end(&end(offset, true), around),
+                Step::Response { status, acknowledged, found_by_search } => {
+                    let start = Start::Response { status };
+                    let head = head(start, offset, acknowledged, found_by_search);
+                    book.at_boundary(offset, acknowledged);
+                    assert_eq!(book.answering(), book.answering_any());
+                    match way {
+                        Way::Short => book.response_head(&head, around),
+                        Way::Any => book.response_head_any(&head, status, around),
+                    }
+                }
+                Step::ResponseEnd { is_whole } => {
+                    let rest = Input::gap(0, 0, at);
+                    book.response_end(&end(offset, is_whole), &rest, around);
+                }
+                Step::RequestGap(bytes) => {
+                    book.begin_gap(Loss { bytes, acknowledged: 0 });
+                    book.request_gap(offset, bytes);
+                    book.end_gap(Part::Request, true);
+                }
+                Step::ResponseGap(bytes) => {
+                    book.begin_gap(Loss { bytes, acknowledged: bytes });
+                    book.end_gap(Part::Response, false);
+                }
+                Step::LoseRequestPlace => book.lose_request_place(),
+                Step::LoseResponsePlace => book.lose_response_place(offset),
+                Step::SearchResponse => book.search_response(),
+            }
+            story.push(format!("{step:?}: {book:?}\n{emitted}"));
+        }
+        story
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1024))]
+        #[test]
+        fn a_response_is_taken_as_whatever_was_lost(
+            steps in proptest::collection::vec(step(), 1..24),
+        ) {
+            prop_assert_eq!(walk(&steps, Way::Short), walk(&steps, Way::Any));
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The HTTP on one connection: a message parser for each direction, and the book that pairs.
 
 use crate::exchange::Loss;
-use crate::exchange::book::{Around, Book, Desk};
+use crate::exchange::book::Book;
+use crate::exchange::desk::{Around, Desk};
 use crate::exchange::pending::Part;
 use crate::flow::{FlowKey, Peer};
 use crate::http::{Answering, Ending, Input, MessageEvent, MessageParser, Side};

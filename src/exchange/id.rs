@@ -17,23 +17,9 @@ impl ExchangeId {
     /// 2014), in two lanes of which eighty bits are kept.
     #[must_use]
     pub fn derive(connection: &ConnectionKey, index: u32) -> Self {
-        let (client_high, client_low) = connection.client.words();
-        let (server_high, server_low) = connection.server.words();
-        let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
-        let words = [
-            client_high,
-            client_low,
-            server_high,
-            server_low,
-            ports,
-            connection.opened_at.as_nanos().cast_unsigned(),
-            u64::from(index),
-        ];
-        let (mut left, mut right) = (0x9e37_79b9_7f4a_7c15_u64, 0xd1b5_4a32_d192_ed03_u64);
-        for word in words {
-            left = mix(left ^ word);
-            right = mix(right.wrapping_add(word).rotate_left(23));
-        }
+        let words = words(connection);
+        let left = mix_left(words.into_iter().fold(LEFT, mix_left), index.into());
+        let right = mix_right(words.into_iter().fold(RIGHT, mix_right), index.into());
         Self((u128::from(left) << 64 | u128::from(right)) >> 48)
     }
 
@@ -65,8 +51,103 @@ impl ExchangeId {
         }
         text
     }
+
+    /// The first eight of its characters, which tell the exchanges of a listing apart.
+    #[must_use]
+    pub fn first_letters(self) -> [u8; 8] {
+        #[expect(clippy::cast_possible_truncation, reason = "the upper sixty-four of eighty bits")]
+        first_letters((self.0 >> 16) as u64)
+    }
 }
 
+/// The first letters of an identity whose left lane is this.
+#[inline]
+fn first_letters(left: u64) -> [u8; 8] {
+    let mut text = [0; 8];
+    let mut rest = left >> 24;
+    for letter in text.iter_mut().rev() {
+        *letter = ALPHABET.get((rest & 31) as usize).copied().unwrap_or(b'0');
+        rest >>= 5;
+    }
+    text
+}
+
+/// What the lanes begin with.
+const LEFT: u64 = 0x9e37_79b9_7f4a_7c15;
+const RIGHT: u64 = 0xd1b5_4a32_d192_ed03;
+
+/// What is mixed of a connection.
+#[inline]
+fn words(connection: &ConnectionKey) -> [u64; 6] {
+    let (client_high, client_low) = connection.client.words();
+    let (server_high, server_low) = connection.server.words();
+    let ports = u64::from(connection.client.port()) << 16 | u64::from(connection.server.port());
+    let opened_at = connection.opened_at.as_nanos().cast_unsigned();
+    [client_high, client_low, server_high, server_low, ports, opened_at]
+}
+
+/// Derives the first letters of the identities of many exchanges; of connections with several of
+/// them, what these have in common is derived once, as long as no other connection takes its place.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    /// The left lanes of connections before an index is mixed into them: none before the first, then
+    /// [`PLACES`].
+    recent: Vec<(ConnectionKey, u64)>,
+}
+
+/// Connections that are remembered.
+const PLACES: usize = 512;
+
+impl Identities {
+    /// What [`ExchangeId::first_letters`] gives of the identity.
+    #[inline]
+    #[must_use]
+    pub fn first_letters(&mut self, connection: &ConnectionKey, index: u32) -> [u8; 8] {
+        first_letters(mix_left(self.lane(connection, index), index.into()))
+    }
+
+    #[inline]
+    fn lane(&mut self, connection: &ConnectionKey, index: u32) -> u64 {
+        // Many connections have one exchange only.
+        if index == 0 {
+            return left_lane(connection);
+        }
+        let (_, client) = connection.client.words();
+        // The ports of a client often are all even, or all odd.
+        let port = u64::from(connection.client.port());
+        let place = client ^ client >> 8 ^ port ^ port >> 1;
+        #[expect(clippy::cast_possible_truncation, reason = "a part of it is used")]
+        match self.recent.get_mut(place as usize % PLACES) {
+            Some((known, lane)) if known == connection => *lane,
+            Some(other) => {
+                *other = (*connection, left_lane(connection));
+                other.1
+            }
+            None => {
+                let lane = left_lane(connection);
+                self.recent = vec![(*connection, lane); PLACES];
+                lane
+            }
+        }
+    }
+}
+
+#[inline(never)]
+fn left_lane(connection: &ConnectionKey) -> u64 {
+    words(connection).into_iter().fold(LEFT, mix_left)
+}
+
+#[inline]
+fn mix_left(lane: u64, word: u64) -> u64 {
+    mix(lane ^ word)
+}
+
+#[inline]
+fn mix_right(lane: u64, word: u64) -> u64 {
+    mix(lane.wrapping_add(word).rotate_left(23))
+}
+
+#[inline]
 fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -82,6 +163,8 @@ impl fmt::Display for ExchangeId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Endpoint;
+    use crate::time::Timestamp;
 
     #[test]
     fn an_id_is_stable_and_depends_on_every_part() {
@@ -93,8 +176,31 @@ mod tests {
         for index in 0..10_000 {
             assert!(seen.insert(ExchangeId::derive(&connection, index)));
         }
+        assert_eq!(id.letters()[..8], id.first_letters());
         assert!(id.starts_with(&id.to_string()[..5].to_uppercase()));
         assert!(!id.starts_with("!"));
+    }
+
+    #[test]
+    fn identities_derived_one_after_the_other_are_the_same() {
+        let mut identities = Identities::default();
+        for round in 0..4 {
+            for number in 0..400_u16 {
+                let [high, low] = (number / 3 * 2).to_be_bytes();
+                let connection = ConnectionKey {
+                    client: Endpoint::v4([10, 0, 0, high], u16::from(low)),
+                    server: Endpoint::v4([10, 0, 1, 0], number % 3),
+                    opened_at: Timestamp::from_nanos((number % 2).into()),
+                };
+                for connection in [connection, ConnectionKey::default()] {
+                    for index in [round, round + 1] {
+                        let expected = ExchangeId::derive(&connection, index);
+                        let found = identities.first_letters(&connection, index);
+                        assert_eq!(found, expected.first_letters());
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Names that say a value is secret, and the keys of JSON text that have such a name, looked for
-//! thirty-two bytes at a time (RFC 8259 section 4).
+//! Names that say a value is secret, and where query parameters and the keys of JSON text have such
+//! a name, looked for thirty-two bytes at a time (RFC 8259 section 4).
 
 #![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
 
@@ -60,6 +60,70 @@ const fn last_letters() -> [u32; NAME_BYTES_MAX + 1] {
 #[inline(always)]
 const fn letter(byte: u8) -> u32 {
     1 << (byte & 31)
+}
+
+/// Whether a URL or request target, the first `len` bytes of `text`, may hold a secret: user
+/// information, or a query parameter of such a name. Where it holds one, it is told; of names only
+/// length and last letter are looked at.
+pub(super) fn may_hold_secret(text: &[u8], len: usize) -> bool {
+    class::look(Parameters { text, len })
+}
+
+/// The query parameters of a URL, each to be looked at.
+struct Parameters<'u> {
+    text: &'u [u8],
+    len: usize,
+}
+
+impl Looking for Parameters<'_> {
+    type Found = bool;
+
+    #[inline(always)]
+    fn look<L: Look>(self) -> bool {
+        let Self { text, len } = self;
+        // Marks of the chunk before in the lower half, of the chunk that is looked at in the upper.
+        let mut begins = 0_u64;
+        let mut at = 0;
+        let mut rest = text;
+        while at < len {
+            let last;
+            let (chunk, after): (&Chunk, _) = if let Some(parts) = rest.split_first_chunk() {
+                parts
+            } else {
+                last = class::padded(rest);
+                (&last, &[][..])
+            };
+            let behind = u32::MAX.checked_shl(u32::try_from(len - at).unwrap_or(u32::MAX));
+            let inside = !behind.unwrap_or(0);
+            if L::equal(chunk, b'@') & inside != 0 {
+                return true;
+            }
+            let parted = L::equal(chunk, b'?') | L::equal(chunk, b'&');
+            begins = begins >> 32 | u64::from(parted) << 32;
+            let mut equals = L::equal(chunk, b'=') & inside;
+            while equals != 0 {
+                let place = equals.trailing_zeros();
+                equals &= equals - 1;
+                // A name that began before the chunk before is longer than that of any secret.
+                let before = begins & !(u64::MAX << (place + 32));
+                let name_len = before.leading_zeros().saturating_sub(32 - place) as usize;
+                let letter = (at + place as usize).checked_sub(1).and_then(|at| text.get(at));
+                if may_be_secret(name_len, letter) {
+                    return true;
+                }
+            }
+            at += size_of::<Chunk>();
+            rest = after;
+        }
+        false
+    }
+}
+
+/// Whether a name so long that ends with that byte may be one of a secret.
+#[inline(always)]
+fn may_be_secret(len: usize, last: Option<&u8>) -> bool {
+    let letters = LAST_LETTERS.get(len).copied().unwrap_or(0);
+    last.is_some_and(|&last| letters & letter(last) != 0)
 }
 
 /// Calls `found` with the place of every colon that follows a quoted name of a secret, in order. In
@@ -127,7 +191,7 @@ impl<F> Keys<'_, F> {
         }
         let opening = 63 - before.leading_zeros().min(63);
         let len = (place - 2).saturating_sub(opening) as usize;
-        before != 0 && LAST_LETTERS.get(len).is_some_and(|letters| letters & letter(last) != 0)
+        before != 0 && may_be_secret(len, Some(&last))
     }
 }
 

@@ -1,21 +1,25 @@
 //! An exchange: a request and the final response that answers it, with its times (RFC 9110).
 
+mod asked;
 mod book;
 mod conversation;
+mod desk;
 mod evidence;
 mod facts;
 mod id;
 mod keys;
+mod losses;
 mod pending;
 mod policy;
 pub mod redact;
 pub mod route;
 
-pub use book::Desk;
+pub(crate) use asked::{host_of_line, write_asked};
 pub use conversation::{Conversation, Coverage, Ear, Farewell};
+pub use desk::Desk;
 pub use evidence::{Evidence, Loss, Network};
 pub use facts::{ConnectionKey, Facts, MessageFacts, State, Timing};
-pub use id::ExchangeId;
+pub use id::{ExchangeId, Identities};
 pub use pending::Pending;
 pub use policy::{Heads, Policy, Secrets};
 
@@ -30,6 +34,10 @@ pub struct Exchange {
     pub request: MessageText,
     /// The final response's text; empty where it was not seen.
     pub response: MessageText,
+    /// Method, host and target of the request (`GET shop.test/cart?x=1`), redacted unless secrets
+    /// are kept, not escaped; only where that is all that is kept of it ([`Heads::Line`]), else
+    /// empty.
+    pub asked: Vec<u8>,
     /// Statuses of the interim (1xx) responses, in order.
     pub interim: Vec<u16>,
     /// Route pattern of the request without its method (`/users/{int}`); empty without request.
@@ -57,10 +65,12 @@ impl MessageText {
 
 impl Exchange {
     /// Empties it and keeps its room.
+    #[inline]
     pub fn clear(&mut self) {
         self.facts = Facts::default();
         self.request.clear();
         self.response.clear();
+        self.asked.clear();
         self.interim.clear();
         self.route.clear();
     }

@@ -3,9 +3,9 @@
 use crate::anomaly::Anomaly;
 use crate::exchange::policy::{Heads, Policy, Secrets};
 use crate::exchange::{
-    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State,
+    ConnectionKey, Evidence, Exchange, Facts, MessageFacts, MessageText, Network, State, Timing,
 };
-use crate::exchange::{redact, route};
+use crate::exchange::{asked, redact, route};
 use crate::flow::Peer;
 use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
 use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
@@ -72,10 +72,10 @@ pub(super) struct Circumstances {
 }
 
 impl Pending {
-    /// Begins anew as the exchange number `index` of its connection.
-    pub(super) fn begin(&mut self, connection: ConnectionKey, index: u32) {
+    /// Begins anew as the exchange number `index` of its connection, which is to be set.
+    #[inline]
+    pub(super) fn begin(&mut self, index: u32) -> &mut ConnectionKey {
         self.exchange.clear();
-        self.exchange.facts.connection = connection;
         self.exchange.facts.index = index;
         self.offset = 0;
         self.acknowledged = 0;
@@ -85,6 +85,7 @@ impl Pending {
         self.request = Progress::default();
         self.response = Progress::default();
         self.path = Path::default();
+        &mut self.exchange.facts.connection
     }
 
     /// Notes what the network had done before the exchange began.
@@ -98,6 +99,7 @@ impl Pending {
     }
 
     /// Notes what the network did since it began.
+    #[inline]
     pub(super) fn arrive(&mut self, path: &Path, client: Peer) {
         let before = self.path;
         let evidence = &mut self.exchange.facts.evidence;
@@ -108,6 +110,7 @@ impl Pending {
     }
 
     /// Gives back room that an unusual exchange took, so that a pool of these stays small.
+    #[inline]
     pub(super) fn trim(&mut self) {
         let Exchange { request, response, .. } = &mut self.exchange;
         for (text, room) in [request, response].into_iter().zip(&mut self.rooms) {
@@ -125,7 +128,7 @@ impl Pending {
 
     /// Bytes that are kept of the request's head.
     pub(super) const fn request_bytes(&self) -> usize {
-        self.exchange.request.head.len()
+        self.exchange.request.head.len() + self.exchange.asked.len()
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -162,6 +165,12 @@ impl Pending {
         facts.request.is_some() && facts.response.is_none() && self.acknowledged < end
     }
 
+    /// Whether a response can answer it whose first byte is at `offset` and whose packet
+    /// acknowledged the requests up to `acknowledged`.
+    pub(super) const fn may_be_answered(&self, offset: u64, acknowledged: u64) -> bool {
+        self.offset < acknowledged && self.acknowledged <= offset
+    }
+
     /// When the last byte of the response was seen, as far as it came.
     pub(super) const fn response_ended_at(&self) -> Option<Timestamp> {
         match self.exchange.facts.response {
@@ -176,6 +185,7 @@ impl Pending {
     }
 
     /// Takes the request's head.
+    #[inline]
     pub(super) fn request_head(&mut self, head: &Head<'_>, policy: &Policy) {
         self.offset = head.offset;
         self.acknowledged = head.acknowledged;
@@ -185,8 +195,12 @@ impl Pending {
                 b"CONNECT" => Answering::Connect,
                 _ => Answering::Other,
             };
-            if policy.heads != Heads::Line {
-                route::write_route(target, &mut self.exchange.route);
+            match policy.heads {
+                Heads::Line => asked::write_head(head, policy.secrets, &mut self.exchange.asked),
+                Heads::Brief | Heads::Whole => {
+                    route::write_route(target, &mut self.exchange.route);
+                    keep_head(&mut self.exchange.request, head, policy);
+                }
             }
         }
         let facts = &mut self.exchange.facts;
@@ -194,16 +208,10 @@ impl Pending {
         facts.request = Some(message_facts(head));
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
-        let text = &mut self.exchange.request;
-        keep_head(text, head, policy);
-        if let (Heads::Brief | Heads::Line, Some(host)) = (policy.heads, head.host) {
-            text.head.extend_from_slice(b"Host: ");
-            text.head.extend_from_slice(host);
-            text.head.extend_from_slice(b"\r\n");
-        }
     }
 
     /// Takes the head of the final response.
+    #[inline]
     pub(super) fn response_head(&mut self, head: &Head<'_>, status: u16, policy: &Policy) {
         let facts = &mut self.exchange.facts;
         if facts.request.is_none() {
@@ -261,6 +269,7 @@ impl Pending {
     }
 
     /// Takes a message's end.
+    #[inline]
     pub(super) fn end(&mut self, part: Part, end: &MessageEnd) {
         let facts = &mut self.exchange.facts;
         facts.anomalies.add_all(end.anomalies);
@@ -282,7 +291,50 @@ impl Pending {
     /// Sets the state and the times, now that nothing more can come; `unfinished` is the state of
     /// an exchange that has no response yet or whose response did not end, `at` the time until
     /// which it was watched.
+    #[inline]
     pub(super) fn close(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
+        if !self.close_complete(about) {
+            self.close_any(unfinished, at, about);
+        }
+        if !self.keeps_secrets {
+            self.redact_bodies();
+        }
+    }
+
+    /// As [`close`](Self::close), of a request and a response that came whole, one after the other:
+    /// what that comes to, in fewer steps. Without effect, and `false`, of others.
+    #[inline]
+    fn close_complete(&mut self, about: Circumstances) -> bool {
+        let (request, response) = (&self.request, &self.response);
+        let facts = &mut self.exchange.facts;
+        let is_ordered = request.begun_at <= request.latest
+            && request.latest <= response.begun_at
+            && response.begun_at <= response.latest;
+        let is_whole = request.ended == Some(Ended::Whole) && response.ended == Some(Ended::Whole);
+        let is_seen = facts.request.is_some() && facts.response.is_some();
+        if !is_ordered || !is_whole || !is_seen || facts.anomalies.has(Anomaly::EarlyResponse) {
+            return false;
+        }
+        facts.state = State::Complete;
+        let wait = response.begun_at.since(request.latest);
+        let blocked = match about.previous_end {
+            Some(previous) if previous > request.latest => previous.since(request.latest).min(wait),
+            _ => 0,
+        };
+        facts.timing = Timing {
+            connect_ns: if facts.index == 0 { about.connect_ns } else { None },
+            send_ns: Some(request.latest.since(request.begun_at)),
+            blocked_ns: Some(blocked),
+            wait_ns: Some(wait),
+            receive_ns: Some(response.latest.since(response.begun_at)),
+            total_ns: Some(response.latest.since(request.begun_at)),
+        };
+        true
+    }
+
+    /// As [`close`](Self::close), of whatever was seen.
+    #[inline(never)]
+    fn close_any(&mut self, unfinished: State, at: Timestamp, about: Circumstances) {
         let (request, response) = (self.request, self.response);
         let facts = &mut self.exchange.facts;
         let is_whole = |progress: Progress| progress.ended == Some(Ended::Whole);
@@ -326,9 +378,6 @@ impl Pending {
         }
         if stepped {
             facts.anomalies.add(Anomaly::ClockStepped);
-        }
-        if !self.keeps_secrets {
-            self.redact_bodies();
         }
     }
 
@@ -406,18 +455,10 @@ fn message_facts(head: &Head<'_>) -> MessageFacts {
 }
 
 fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
-    if policy.heads == Heads::Whole {
-        match policy.secrets {
-            Secrets::Redacted => redact::write_head(head.bytes, &mut text.head),
-            Secrets::Kept => text.head.extend_from_slice(head.bytes),
-        }
-        return;
-    }
-    let end = memchr::memchr(b'\n', head.bytes).map_or(head.bytes.len(), |at| at + 1);
-    let line = head.bytes.get(..end).unwrap_or_default();
-    match policy.secrets {
-        Secrets::Redacted => redact::write_start_line(line, &mut text.head),
-        Secrets::Kept => text.head.extend_from_slice(line),
+    match (policy.heads, policy.secrets) {
+        (Heads::Whole, Secrets::Redacted) => redact::write_head(head.bytes, &mut text.head),
+        (Heads::Whole, Secrets::Kept) => text.head.extend_from_slice(head.bytes),
+        (_, secrets) => asked::keep_lines(head, secrets, &mut text.head),
     }
 }
 
@@ -425,13 +466,14 @@ fn keep_head(text: &mut MessageText, head: &Head<'_>, policy: &Policy) {
 mod tests {
     use super::*;
     use crate::anomaly::Anomalies;
+    use proptest::prelude::*;
 
     #[test]
     fn secrets_in_bodies_stay_only_where_asked_for() {
         let kept = |secrets: Secrets| {
             let policy = Policy { body_bytes_max: Some(100), secrets, ..Policy::default() };
             let mut pending = Pending::default();
-            pending.begin(ConnectionKey::default(), 0);
+            pending.begin(0);
             pending.body(Part::Request, br#"{"password":"open sesame"}"#, &policy);
             let about = Circumstances { connect_ns: None, previous_end: None };
             pending.close(State::Open, Timestamp::default(), about);
@@ -441,13 +483,51 @@ mod tests {
         assert_eq!(kept(Secrets::Kept), br#"{"password":"open sesame"}"#);
     }
 
+    proptest! {
+        #[test]
+        fn a_complete_exchange_is_closed_as_any(
+            times in proptest::collection::vec(prop_oneof![0..6_i64, any::<i64>()], 5),
+            (index, connect, previous) in (0..2_u32, any::<bool>(), any::<bool>()),
+            (ends, seen) in (proptest::collection::vec(any::<bool>(), 2), proptest::collection::vec(any::<bool>(), 3)),
+        ) {
+            let [begun_at, latest, response_begun_at, response_latest, previous_end] =
+                times.try_into().map(|times: [i64; 5]| times.map(Timestamp::from_nanos)).unwrap();
+            let progress = |begun_at, latest, is_whole: bool| {
+                let ended = Some(if is_whole { Ended::Whole } else { Ended::TailLost });
+                Progress { begun_at, latest, end: 0, ended }
+            };
+            let pending = || {
+                let mut pending = Pending::default();
+                pending.begin(index);
+                pending.request = progress(begun_at, latest, ends[0]);
+                pending.response = progress(response_begun_at, response_latest, ends[1]);
+                let facts = &mut pending.exchange.facts;
+                facts.request = seen[0].then(MessageFacts::default);
+                facts.response = seen[1].then(MessageFacts::default);
+                if seen[2] {
+                    pending.note(Anomaly::EarlyResponse);
+                }
+                pending
+            };
+            let about = Circumstances {
+                connect_ns: connect.then_some(7),
+                previous_end: previous.then_some(previous_end),
+            };
+            let (mut short, mut long) = (pending(), pending());
+            if short.close_complete(about) {
+                long.close_any(State::Unanswered, Timestamp::default(), about);
+            }
+            prop_assert_eq!(short.facts(), long.facts());
+        }
+    }
+
     #[test]
     fn a_reused_exchange_keeps_nothing_of_the_last() {
         let mut pending = Pending::default();
-        pending.begin(ConnectionKey::default(), 7);
+        pending.begin(7);
         pending.interim(103);
         pending.note(Anomaly::Reset);
-        pending.begin(ConnectionKey::default(), 8);
+        pending.begin(8);
         assert_eq!(
             pending.exchange(),
             &Exchange { facts: Facts { index: 8, ..Facts::default() }, ..Exchange::default() }

@@ -14,8 +14,10 @@ pub struct Policy {
 /// How much of the heads is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heads {
-    /// The request's start line and its Host field, and the route is not named: enough for method,
-    /// target and host.
+    /// None: the request's method, host and target are told in a line ([`Exchange::asked`]), and the
+    /// route is not named.
+    ///
+    /// [`Exchange::asked`]: crate::exchange::Exchange::asked
     Line,
     /// The request's start line and its Host field: enough for method, target, host and route.
     Brief,

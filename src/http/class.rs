@@ -50,6 +50,12 @@ pub(crate) fn look<T: Looking>(looking: T) -> T::Found {
     if std::arch::is_x86_feature_detected!("avx2") {
         return wide::look(looking);
     }
+    look_narrowly(looking)
+}
+
+/// Looks with what every processor has; apart, so that its room on the stack is not taken by others.
+#[inline(never)]
+fn look_narrowly<T: Looking>(looking: T) -> T::Found {
     looking.look::<Narrow>()
 }
 

@@ -1,16 +1,16 @@
 //! One line an exchange, for people.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::anomaly::Anomaly;
-use crate::exchange::{Exchange, Facts, State};
+use crate::exchange::{Exchange, Facts, State, write_asked};
 use crate::http::lines;
 use crate::query::Metric;
 use crate::query::group::Keys;
+use crate::report::columns::{self, ADDRESS_COLUMNS, Memory, TIME_COLUMNS};
 use crate::report::escape::{cut, escaped};
 use crate::report::style::{Role, Style};
 use crate::report::units;
-use crate::segment;
 use crate::time::Clock;
 
 /// Below this width the date is left out: times of day tell most listings' lines apart.
@@ -39,36 +39,26 @@ pub struct Layout {
     width: Option<usize>,
     /// Whether in colour.
     style: Style,
-    /// The time of the line before.
-    clock: Cell<Clock>,
-    /// The client of the line before.
-    client: Cell<Written>,
+    /// Whether there are neither keys nor colours nor a width.
+    is_bare: bool,
+    /// What the next lines may have in common with the ones before.
+    memory: RefCell<Memory>,
 }
-
-/// An IPv4 address and how it is written; most lines have the client of the one before.
-#[derive(Clone, Copy, Debug, Default)]
-struct Written {
-    octets: [u8; 4],
-    text: [u8; ADDRESS_BYTES_MAX],
-    /// Bytes of the text; 0 before the first line.
-    len: usize,
-}
-
-/// Bytes of the longest IPv4 address.
-const ADDRESS_BYTES_MAX: usize = 15;
 
 impl Layout {
     /// No keys, and the total.
     #[must_use]
     pub fn new(width: Option<usize>, style: Style) -> Self {
         let (keys, metric) = (Keys::none(), Metric::Total);
-        Self { width, style, keys, metric, clock: Cell::default(), client: Cell::default() }
+        let is_bare = width.is_none() && style == Style::Plain;
+        Self { width, style, keys, metric, is_bare, memory: RefCell::default() }
     }
 
     /// The same with the values of these keys, and another time.
     #[must_use]
     pub fn with(self, keys: Keys, metric: Metric) -> Self {
-        Self { keys, metric, ..self }
+        let is_bare = self.is_bare && keys.as_slice().is_empty();
+        Self { keys, metric, is_bare, ..self }
     }
 
     /// The values of the keys, each in its column.
@@ -88,14 +78,22 @@ impl Layout {
 /// Columns of month and day.
 const MONTH_COLUMNS: usize = 5;
 
-/// Columns of a time, and of an address of IPv4 as short as most.
-const TIME_COLUMNS: usize = 8;
-const ADDRESS_COLUMNS: usize = 12;
-
 /// Appends one line: the values of the keys, when it began, the beginning of its id (enough for
 /// `weir show`), status, time, client, request, and what was odd.
 pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
-    let Layout { keys, metric, width, style, .. } = layout;
+    let facts = &exchange.facts;
+    let is_bare = layout.is_bare && facts.state == State::Complete && facts.anomalies.is_empty();
+    if is_bare && columns::push(facts, layout.metric, &mut layout.memory.borrow_mut(), out) {
+        push_request(exchange, out);
+        out.push(b'\n');
+    } else {
+        line_any(exchange, layout, out);
+    }
+}
+
+/// As [`line`], of any exchange in any layout.
+fn line_any(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
+    let Layout { keys, width, style, .. } = layout;
     let facts = &exchange.facts;
     let mut values_columns = 0;
     if !keys.as_slice().is_empty() {
@@ -103,26 +101,7 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
         values_columns = values.chars().count();
         out.extend_from_slice(values.as_bytes());
     }
-    let when = paint(*style, Role::Faint, out, |out| push_when(facts, layout, out));
-    let status_role = match facts.class() {
-        5 => Role::Bad,
-        2 => Role::Good,
-        4 => Role::Odd,
-        _ => Role::Faint,
-    };
-    let status = paint(*style, status_role, out, |out| match facts.status {
-        0 => out.extend_from_slice(b"  -"),
-        code => units::put_number(code.into(), out),
-    });
-    out.push(b' ');
-    let time_columns = push_time_column(facts, *metric, out);
-    out.push(b' ');
-    let client_at = out.len();
-    push_address(facts, layout, out);
-    let taken = out.len() - client_at;
-    out.extend_from_slice(b"            ".get(taken..).unwrap_or_default());
-    out.push(b' ');
-    let columns = when + status + time_columns.max(TIME_COLUMNS) + taken.max(ADDRESS_COLUMNS) + 3;
+    let columns = push_columns(facts, layout, out);
     let mut tail = tail(facts);
     match *width {
         None => push_request(exchange, out),
@@ -143,6 +122,28 @@ pub fn line(exchange: &Exchange, layout: &Layout, out: &mut Vec<u8>) {
         paint(*style, Role::Odd, out, |out| out.extend_from_slice(tail.as_bytes()));
     }
     out.push(b'\n');
+}
+
+/// Appends the columns before the request, whatever they hold; how many they are.
+fn push_columns(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) -> usize {
+    let Layout { metric, style, width, .. } = layout;
+    let when = paint(*style, Role::Faint, out, |out| push_when(facts, *width, out));
+    let status_role = match facts.class() {
+        5 => Role::Bad,
+        2 => Role::Good,
+        4 => Role::Odd,
+        _ => Role::Faint,
+    };
+    let status = paint(*style, status_role, out, |out| match facts.status {
+        0 => out.extend_from_slice(b"  -"),
+        code => units::put_number(code.into(), out),
+    });
+    out.push(b' ');
+    let time_columns = push_time_column(facts, *metric, out);
+    out.push(b' ');
+    let client = facts.connection.client.ip().to_string();
+    out.extend_from_slice(format!("{client:ADDRESS_COLUMNS$} ").as_bytes());
+    when + status + time_columns.max(TIME_COLUMNS) + client.len().max(ADDRESS_COLUMNS) + 3
 }
 
 /// Appends what `push` appends, in the colour of its role; how many bytes, colours apart.
@@ -170,54 +171,17 @@ fn shows_date(width: Option<usize>) -> bool {
 
 /// Appends when it began, from the month where there is room, else from the hour, to the
 /// millisecond, and eight letters of the id.
-fn push_when(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) {
-    let mut clock = layout.clock.get();
-    let [_, _, _, _, _, date @ ..] = clock.milliseconds(facts.start);
-    layout.clock.set(clock);
+fn push_when(facts: &Facts, width: Option<usize>, out: &mut Vec<u8>) {
+    let [_, _, _, _, _, date @ ..] = Clock::default().milliseconds(facts.start);
     let (month, time) = date.split_at(MONTH_COLUMNS);
-    if shows_date(layout.width) {
+    if shows_date(width) {
         out.extend_from_slice(month);
         out.push(b' ');
     }
     out.extend_from_slice(time.get(1..).unwrap_or_default());
     out.push(b' ');
-    let [letters @ .., _, _, _, _, _, _, _, _] = &facts.id().letters();
-    out.extend_from_slice(letters);
+    out.extend_from_slice(&facts.id().first_letters());
     out.push(b' ');
-}
-
-/// The client's address; IPv4 without the formatting machinery, because most are.
-fn push_address(facts: &Facts, layout: &Layout, out: &mut Vec<u8>) {
-    let octets = match facts.connection.client.ip() {
-        std::net::IpAddr::V4(address) => address.octets(),
-        std::net::IpAddr::V6(address) => {
-            out.extend_from_slice(address.to_string().as_bytes());
-            return;
-        }
-    };
-    let mut written = layout.client.get();
-    if written.len == 0 || written.octets != octets {
-        written = Written::new(octets);
-        layout.client.set(written);
-    }
-    out.extend_from_slice(written.text.get(..written.len).unwrap_or_default());
-}
-
-impl Written {
-    fn new(octets: [u8; 4]) -> Self {
-        let mut bytes = Vec::with_capacity(ADDRESS_BYTES_MAX);
-        for (place, octet) in octets.into_iter().enumerate() {
-            if place > 0 {
-                bytes.push(b'.');
-            }
-            units::put_number(octet.into(), &mut bytes);
-        }
-        let mut text = [0; ADDRESS_BYTES_MAX];
-        for (to, from) in text.iter_mut().zip(&bytes) {
-            *to = *from;
-        }
-        Self { octets, text, len: bytes.len() }
-    }
 }
 
 /// Appends the time, to the right of its column; gives the columns of the time itself.
@@ -250,43 +214,52 @@ fn push_time(facts: &Facts, metric: Metric, out: &mut Vec<u8>) {
 }
 
 /// Appends method, host and target; `-` where the request was not seen.
+#[inline]
 fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
     if exchange.facts.request.is_none() {
         out.push(b'-');
         return;
     }
-    let head = exchange.request.head.as_slice();
-    let line = lines::request_line(head);
-    if line.method.is_empty() {
-        push_escaped(exchange.route.as_bytes(), out);
-        return;
-    }
     let at = out.len();
-    let parts = |out: &mut Vec<u8>, push: fn(&[u8], &mut Vec<u8>)| {
-        push(line.method, out);
-        out.push(b' ');
-        // The target of another form than the path alone says the host itself.
-        if line.target.first() == Some(&b'/') {
-            push(&segment::host_of_line(line), out);
+    if exchange.asked.is_empty() {
+        let line = lines::request_line(&exchange.request.head);
+        if line.method.is_empty() {
+            out.extend_from_slice(exchange.route.as_bytes());
+        } else {
+            write_asked(line, out);
         }
-        push(line.target, out);
-    };
-    parts(out, |bytes, out| out.extend_from_slice(bytes));
+    } else {
+        out.extend_from_slice(&exchange.asked);
+    }
     if !out.get(at..).is_some_and(is_plain) {
-        out.truncate(at);
-        parts(out, push_escaped);
+        escape_from(at, out);
     }
 }
 
-/// Whether all bytes are visible ASCII or blanks. Each is looked at, which goes faster than to
-/// stop at the first odd one.
-fn is_plain(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |plain, byte| plain & (b' '..=b'~').contains(byte))
+/// Escapes what stands in `out` from there on.
+#[cold]
+fn escape_from(at: usize, out: &mut Vec<u8>) {
+    let text = escaped(out.get(at..).unwrap_or_default()).to_string();
+    out.truncate(at);
+    out.extend_from_slice(text.as_bytes());
 }
 
-/// Appends bytes escaped.
-fn push_escaped(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(escaped(bytes).to_string().as_bytes());
+/// Whether all bytes are visible ASCII or blanks, looked at sixteen at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return bytes.iter().copied().all(is_plain_byte);
+    };
+    let mut most = [0; 16];
+    for chunk in bytes.as_chunks().0.iter().chain([last]) {
+        for (most, byte) in most.iter_mut().zip(chunk) {
+            *most = byte.wrapping_sub(b' ').max(*most);
+        }
+    }
+    most.iter().all(|&most| most <= b'~' - b' ')
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
 }
 
 /// The state, where it is not complete, and the anomalies.
@@ -308,6 +281,7 @@ mod tests {
     use crate::exchange::{ConnectionKey, MessageFacts, Timing};
     use crate::packet::Endpoint;
     use crate::time::Timestamp;
+    use proptest::prelude::*;
 
     fn sample() -> Exchange {
         let mut exchange = Exchange {
@@ -375,6 +349,70 @@ mod tests {
             None,
             "11-21 06:34:25.123 ID   -        - 10.0.0.1     - (orphan, early_response)\n",
         );
+    }
+
+    #[test]
+    fn every_byte_at_every_place_is_plain_or_not() {
+        for byte in 0..=u8::MAX {
+            for len in 1..50 {
+                for at in 0..len {
+                    let mut bytes = vec![b'~'; len];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain(&bytes), is_plain_byte(byte), "{bytes:?}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
+
+    proptest! {
+        #[test]
+        fn columns_of_usual_widths_are_those_of_any(
+            facts in proptest::collection::vec(facts(), 1..8),
+            metric in proptest::sample::select(vec![Metric::Total, Metric::Wait]),
+        ) {
+            let layout = Layout::new(None, Style::Plain).with(Keys::none(), metric);
+            let memory = &mut Memory::default();
+            for facts in facts {
+                let (mut short, mut long) = (b"before".to_vec(), b"before".to_vec());
+                push_columns(&facts, &layout, &mut long);
+                if columns::push(&facts, metric, memory, &mut short) {
+                    prop_assert_eq!(String::from_utf8(short), String::from_utf8(long));
+                } else {
+                    prop_assert_eq!(&short, b"before");
+                    let is_usual = (100..1000).contains(&facts.status)
+                        && facts.connection.client.ip().is_ipv4()
+                        && metric.of(&facts.timing).is_some_and(|ns| ns < 120_000_000_000);
+                    prop_assert!(!is_usual, "{}", String::from_utf8_lossy(&long));
+                }
+            }
+        }
+    }
+
+    fn facts() -> impl Strategy<Value = Facts> {
+        let client = prop_oneof![
+            any::<[u8; 4]>().prop_map(|address| Endpoint::v4(address, 4)),
+            (0..3_u8).prop_map(|last| Endpoint::v4([10, 0, 0, last], 4)),
+            any::<[u8; 16]>().prop_map(|address| Endpoint::v6(address, 6)),
+        ];
+        let start = prop_oneof![any::<i64>(), 0..3_000_000_000_i64];
+        let status = prop_oneof![100..1000_u16, any::<u16>(), Just(0)];
+        let ns = (0..60_u32, any::<u64>()).prop_map(|(bits, ns)| ns >> bits);
+        let times = (proptest::option::of(ns.clone()), proptest::option::of(ns));
+        let what = (status, 0..5_usize, 0..3_u32);
+        (client, start, times, what).prop_map(|(client, start, (wait, total), what)| {
+            let (status, state, index) = what;
+            Facts {
+                connection: ConnectionKey { client, ..ConnectionKey::default() },
+                index,
+                start: Timestamp::from_nanos(start),
+                state: State::ALL[state],
+                status,
+                watched_ns: 7_000,
+                timing: Timing { wait_ns: wait, total_ns: total, ..Timing::default() },
+                ..Facts::default()
+            }
+        })
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Answers for people: tables, plots, one exchange in full; everything escaped.
 
+mod columns;
 pub mod compare;
 pub mod detail;
 pub mod ends;

@@ -62,6 +62,78 @@ fn put_three_digits(value: u64, one: u64, unit: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(unit);
 }
 
+/// Writes a duration below two minutes as [`duration`] writes it, to the right of eight blanks;
+/// whether it is one.
+#[inline]
+pub(crate) fn fill_column(ns: u64, column: &mut [u8; 8]) -> bool {
+    let unit: &[u8; 3];
+    let [_, number @ .., _, _, _] = column;
+    if ns < 1000 {
+        unit = b" ns";
+        fill_number(ns, Point::None, number);
+    } else if ns < 999_500 {
+        unit = b" us";
+        fill_three_digits(ns, 1_000, number);
+    } else if ns < 999_500_000 {
+        unit = b" ms";
+        fill_three_digits(ns, 1_000_000, number);
+    } else if ns < MINUTES_FROM_NS {
+        let [_, _, number @ .., blank, seconds] = column;
+        [*blank, *seconds] = *b" s";
+        fill_three_digits(ns, 1_000_000_000, number);
+        return true;
+    } else {
+        return false;
+    }
+    column[5..].copy_from_slice(unit);
+    true
+}
+
+/// Where a number of three digits has its point.
+#[derive(Clone, Copy)]
+enum Point {
+    AfterFirst,
+    AfterSecond,
+    None,
+}
+
+/// Writes `value`, of which `one` make the unit, at least one and below a thousand of it, rounded to
+/// three digits.
+#[inline]
+fn fill_three_digits(value: u64, one: u64, places: &mut [u8; 4]) {
+    let hundredths = (value + one / 200) / (one / 100);
+    if hundredths < 1000 {
+        return fill_number(hundredths, Point::AfterFirst, places);
+    }
+    let tenths = (value + one / 20) / (one / 10);
+    if tenths < 1000 {
+        return fill_number(tenths, Point::AfterSecond, places);
+    }
+    fill_number((value + one / 2) / one, Point::None, places);
+}
+
+/// Writes a number below a thousand; before one without a point the blanks stay.
+#[inline]
+fn fill_number(number: u64, point: Point, places: &mut [u8; 4]) {
+    let [hundreds, tens, ones] = digits(number);
+    *places = match point {
+        Point::AfterFirst => [hundreds, b'.', tens, ones],
+        Point::AfterSecond => [hundreds, tens, b'.', ones],
+        Point::None if number < 10 => [b' ', b' ', b' ', ones],
+        Point::None if number < 100 => [b' ', b' ', tens, ones],
+        Point::None => [b' ', hundreds, tens, ones],
+    };
+}
+
+/// The three decimal digits of a number below a thousand.
+#[inline]
+pub(crate) fn digits(number: u64) -> [u8; 3] {
+    #[expect(clippy::cast_possible_truncation, reason = "one digit")]
+    let hundreds = b'0' + (number / 100) as u8;
+    let [tens, ones] = two_digits(number % 100);
+    [hundreds, tens, ones]
+}
+
 /// The two decimal digits of a number below a hundred.
 #[inline]
 fn two_digits(number: u64) -> [u8; 2] {
@@ -217,6 +289,26 @@ mod tests {
         check(200_000_000_000, "3m 20s");
         check(7_500_000_000_000, "2h 05m");
         check(u64::MAX, "213503d 23h");
+    }
+
+    #[test]
+    fn a_column_has_the_duration_that_is_written() {
+        let check = |ns: u64| {
+            let expected = (ns < MINUTES_FROM_NS).then(|| format!("{:>8}", duration(ns)));
+            let mut column = [b' '; 8];
+            let found = fill_column(ns, &mut column).then(|| String::from_utf8_lossy(&column));
+            assert_eq!(found.as_deref(), expected.as_deref(), "{ns}");
+        };
+        (0..2_000_000).for_each(check);
+        let edges = (3..=12)
+            .flat_map(|power| [10, 15, 95, 99, 995, 999].map(|n| n * 10_u64.pow(power) / 10));
+        edges.flat_map(|edge| edge.saturating_sub(2000)..edge + 2000).for_each(check);
+        let mut ns = 1;
+        while ns < MINUTES_FROM_NS * 2 {
+            check(ns);
+            ns += ns / 5000 + 1;
+        }
+        check(u64::MAX);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::exchange::Exchange;
-use crate::http::lines::{self, RequestLine};
+use crate::exchange::{Exchange, host_of_line};
+use crate::http::lines;
 use crate::limits::{BLOCK_BYTES, BLOCK_EXCHANGES_MAX, METHOD_BYTES_MAX};
 use crate::packet::Endpoint;
 use crate::segment::column::ColumnEncoder;
@@ -250,24 +250,6 @@ impl Names {
 #[must_use]
 pub fn host_of(head: &[u8]) -> Cow<'_, [u8]> {
     host_of_line(lines::request_line(head))
-}
-
-/// As [`host_of`], where the request line is at hand.
-pub(crate) fn host_of_line(line: RequestLine<'_>) -> Cow<'_, [u8]> {
-    if line.method == b"CONNECT" {
-        return Cow::Borrowed(line.target);
-    }
-    if matches!(line.target.first(), None | Some(b'/' | b'*')) {
-        return lines::field_of(line.rest, "host").unwrap_or_default();
-    }
-    let Some(at) = memchr::memmem::find(line.target, b"://") else {
-        return lines::field_of(line.rest, "host").unwrap_or_default();
-    };
-    let rest = line.target.get(at + 3..).unwrap_or_default();
-    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-    let authority = rest.get(..end).unwrap_or_default();
-    let user = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
-    Cow::Borrowed(authority.get(user..).unwrap_or_default())
 }
 
 /// A block ready to be appended to a segment. The default one is empty.

@@ -21,7 +21,6 @@ mod texts;
 mod writer;
 
 pub use block::Block;
-pub(crate) use builder::host_of_line;
 pub use builder::{BlockBuilder, EncodedBlock, host_of};
 pub use error::{Damage, Part, Place, SegmentError};
 pub use format::About;

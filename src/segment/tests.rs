@@ -122,6 +122,7 @@ fn exchange() -> impl Strategy<Value = Exchange> {
             response,
             interim,
             route,
+            ..Exchange::default()
         })
 }
 

@@ -1,6 +1,6 @@
 //! `weir capture`: packets in, exchanges out, into segments or as lines.
 
-use std::io::{BufWriter, Stdout, Write as _};
+use std::io::{Stdout, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,19 +114,21 @@ pub(crate) fn configuration(args: &CaptureArgs) -> String {
 
 /// Counts exchanges of all workers, and stops the run at the number asked for.
 pub(crate) struct Limit {
-    left: AtomicU64,
+    /// How many more are wanted; `None`: all.
+    left: Option<AtomicU64>,
     watch: Arc<Watch>,
 }
 
 impl Limit {
     pub(crate) fn new(count: Option<u64>, watch: &Arc<Watch>) -> Self {
-        Self { left: AtomicU64::new(count.unwrap_or(u64::MAX)), watch: Arc::clone(watch) }
+        Self { left: count.map(AtomicU64::new), watch: Arc::clone(watch) }
     }
 
     /// Whether one more exchange is wanted.
     fn takes_one(&self) -> bool {
+        let Some(left) = &self.left else { return true };
         let one_less = |left: u64| left.checked_sub(1);
-        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        let before = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         if before.is_ok_and(|left| left == 1) {
             self.watch.stop.store(true, Ordering::Relaxed);
         }
@@ -218,9 +220,9 @@ impl Run<'_> {
     /// Prints lines. One worker prints them in the order in which the exchanges are over.
     fn print_lines(&self) -> Result<Exit> {
         let lines = Lines {
-            out: BufWriter::with_capacity(64 << 10, std::io::stdout()),
+            out: std::io::stdout(),
             layout: Layout::new(terminal::line_width(), terminal::style()),
-            line: Vec::new(),
+            unwritten: Vec::new(),
             watch: Arc::clone(&self.watch),
             error: None,
         };
@@ -229,10 +231,10 @@ impl Run<'_> {
         let policy = Policy { heads, body_bytes_max: None, ..policy(self.args) };
         let done = self.read(policy, vec![lines])?;
         for mut lines in done.outputs {
+            lines.write();
             if let Some(error) = lines.error {
                 return Err(error.into());
             }
-            lines.out.flush()?;
         }
         summarize(&done.ledger, None);
         Ok(if done.is_damaged { Exit::Failed } else { Exit::Done })
@@ -263,26 +265,39 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Prints a line an exchange, as each completes.
+/// Prints a line an exchange, many at a time.
 struct Lines {
-    out: BufWriter<Stdout>,
+    out: Stdout,
     layout: Layout,
-    line: Vec<u8>,
+    /// Lines that are not written yet.
+    unwritten: Vec<u8>,
     watch: Arc<Watch>,
     error: Option<std::io::Error>,
 }
 
+/// Bytes of lines that are written at once.
+const LINES_BYTES: usize = 64 << 10;
+
 impl Output for Lines {
     fn exchange(&mut self, exchange: &Exchange) {
-        if self.error.is_some() {
-            return;
+        report::list::line(exchange, &self.layout, &mut self.unwritten);
+        if self.unwritten.len() >= LINES_BYTES {
+            self.write();
         }
-        self.line.clear();
-        report::list::line(exchange, &self.layout, &mut self.line);
-        if let Err(error) = self.out.write_all(&self.line) {
+    }
+}
+
+impl Lines {
+    /// Writes what is not written yet; without effect once nothing can be written.
+    #[inline(never)]
+    fn write(&mut self) {
+        if self.error.is_none()
+            && let Err(error) = self.out.write_all(&self.unwritten).and_then(|()| self.out.flush())
+        {
             self.error = Some(error);
             self.watch.stop.store(true, Ordering::Relaxed);
         }
+        self.unwritten.clear();
     }
 }
 
