@@ -1,7 +1,5 @@
 //! From a frame to the TCP packet in it, or to the reason why there is none for us.
 
-#![expect(clippy::inline_always, reason = "each frame comes through: calls would copy the packet")]
-
 mod fragment;
 mod ip;
 mod link;
@@ -119,10 +117,7 @@ impl Decoder {
         piece: &Piece<'_>,
         depth: usize,
     ) -> Result<Packet<'a>, Skip> {
-        let mut whole = match self.fragments.push(at, piece) {
-            Ok(whole) => whole,
-            Err(skip) => return Err(skip),
-        };
+        let mut whole = self.fragments.push(at, piece)?;
         for depth in depth + 1..=ENCAPSULATIONS_MAX {
             let layer = Layer::Payload(whole.protocol, whole.addresses);
             let view = View { bytes: &whole.bytes, wire: whole.wire };
@@ -139,10 +134,7 @@ impl Decoder {
                 Ok(Found::Fragment(piece, _)) => self.fragments.push(at, &piece),
                 Err(skip) => Err(skip),
             };
-            whole = match next {
-                Ok(whole) => whole,
-                Err(skip) => return Err(skip),
-            };
+            whole = next?;
         }
         Err(Skip::TooDeep)
     }

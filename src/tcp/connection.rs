@@ -615,10 +615,12 @@ impl Connection {
             && peer.received <= peer.acknowledgeable()
             && packet.cut == 0;
         self.strays = 0;
-        if acks && position <= self.syn_bytes && self.client == Some(side) {
-            if self.end_handshake(side, packet.at) {
-                out.sink.path(&self.path);
-            }
+        if acks
+            && position <= self.syn_bytes
+            && self.client == Some(side)
+            && self.end_handshake(side, packet.at)
+        {
+            out.sink.path(&self.path);
         }
         if is_next && self.waiting.is_none() {
             self.latest = self.latest.max(packet.at);
