@@ -7,7 +7,7 @@ use crate::exchange::{
 };
 use crate::exchange::{redact, route};
 use crate::flow::Peer;
-use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
+use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start, lines};
 use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
 use crate::tcp::Path;
 use crate::time::Timestamp;
@@ -195,6 +195,10 @@ impl Pending {
         facts.anomalies.add_all(head.anomalies);
         self.request = Progress::begun(head);
         let text = &mut self.exchange.request;
+        if policy.heads == Heads::Route {
+            text.head.extend_from_slice(lines::method(head.bytes));
+            return;
+        }
         keep_head(text, head, policy);
         if let (Heads::Brief | Heads::Line, Some(host)) = (policy.heads, head.host) {
             text.head.extend_from_slice(b"Host: ");

@@ -17,6 +17,8 @@ pub enum Heads {
     /// The request's start line and its Host field, and the route is not named: enough for method,
     /// target and host.
     Line,
+    /// The request's method, and the route is named: enough to group by them.
+    Route,
     /// The request's start line and its Host field: enough for method, target, host and route.
     Brief,
     /// Both heads whole.

@@ -17,7 +17,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -121,7 +121,7 @@ impl Ord for GroupKey {
 }
 
 /// A key that is only looked up; its fields stand in the order that decides.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct KeyRef<'a> {
     route_len: usize,
     route: &'a str,
@@ -139,6 +139,19 @@ impl<'a> KeyRef<'a> {
             server: facts.connection.server,
             class: facts.class(),
         }
+    }
+}
+
+/// Every exchange is looked up: what is small goes into one number.
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.route.as_bytes());
+        state.write(self.method);
+        let (high, low) = self.server.words();
+        let lengths = (self.route_len as u64) << 40 | (self.method.len() as u64) << 32;
+        let rest = u64::from(self.server.port()) << 8 | u64::from(self.class);
+        state.write_u64(lengths | rest);
+        state.write_u64(high.rotate_left(32) ^ low);
     }
 }
 
@@ -362,12 +375,19 @@ pub(super) fn servers(groups: &[u8]) -> Result<Option<Vec<Endpoint>>, Malformed>
     Listed::read(groups).map(|listed| listed.servers())
 }
 
+/// The hash of the group that stands there; 0 where none does.
+fn hash_at(groups: &[(GroupKey, GroupStats)], hasher: &RandomState, place: u32) -> u64 {
+    groups.get(place as usize).map_or(0, |(key, _)| hasher.hash_one(key.as_ref()))
+}
+
 /// Groups of exchanges, at most [`GROUPS_MAX`]: beyond it those that come last in the order of
 /// [`GroupKey`] go to `other`. Since the first ones of a whole are among the first ones of every
 /// part of it, the result depends on neither the order of recording nor that of merging.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    groups: HashTable<(GroupKey, GroupStats)>,
+    groups: Vec<(GroupKey, GroupStats)>,
+    /// Where in `groups` each of them is, by the hash of its key.
+    places: HashTable<u32>,
     hasher: RandomState,
     /// The keys of `groups` with the last one on top, once they were full.
     by_key: BinaryHeap<GroupKey>,
@@ -377,7 +397,7 @@ pub struct Summary {
 impl Summary {
     /// Adds one exchange; the method is read from the request's head.
     pub fn record(&mut self, exchange: &Exchange) {
-        let method = lines::request_line(&exchange.request.head).method;
+        let method = lines::method(&exchange.request.head);
         self.record_facts(&exchange.facts, method, &exchange.route);
     }
 
@@ -414,11 +434,17 @@ impl Summary {
         groups.into_iter()
     }
 
+    /// The groups in no order, and what found no room among them last, without a key.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = (Option<&GroupKey>, &GroupStats)> {
+        let groups = self.groups.iter().map(|(key, stats)| (Some(key), stats));
+        groups.chain(self.other().map(|stats| (None, stats)))
+    }
+
     /// The account of all its exchanges.
     #[must_use]
     pub fn exchanges(&self) -> Exchanges {
         let mut account = Exchanges::default();
-        for stats in self.groups.iter().map(|(_, stats)| stats).chain(self.other()) {
+        for (_, stats) in self.stats() {
             account.total += stats.total();
             account.complete += stats.state(State::Complete);
             account.truncated += stats.state(State::Truncated);
@@ -435,35 +461,57 @@ impl Summary {
         self.other.as_deref()
     }
 
-    fn has(&self, key: KeyRef<'_>) -> bool {
+    /// The stats in which an exchange of that key counts.
+    #[inline]
+    fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
         let hash = self.hasher.hash_one(key);
-        self.groups.find(hash, |(held, _)| held.as_ref() == key).is_some()
+        let is_same = |&place: &u32| {
+            self.groups.get(place as usize).is_some_and(|(held, _)| held.as_ref() == key)
+        };
+        let place = self.places.find(hash, is_same).copied();
+        let place = place.or_else(|| self.insert(hash, key));
+        match place.and_then(|place| self.groups.get_mut(place as usize)) {
+            Some((_, stats)) => stats,
+            None => self.other.get_or_insert_default(),
+        }
     }
 
-    /// The stats in which an exchange of that key counts.
-    fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
-        if self.groups.len() >= GROUPS_MAX && !self.has(key) {
+    /// Makes room for another group, and says where; `None` where none is left for it.
+    fn insert(&mut self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        if self.groups.len() >= GROUPS_MAX {
             if self.by_key.is_empty() {
                 self.by_key = self.groups.iter().map(|(held, _)| held.clone()).collect();
             }
-            if let Some(last) = self.by_key.peek_mut() {
-                if key > last.as_ref() {
-                    return self.other.get_or_insert_default();
-                }
-                let last = PeekMut::pop(last);
-                let hash = self.hasher.hash_one(last.as_ref());
-                if let Ok(found) = self.groups.find_entry(hash, |(held, _)| *held == last) {
-                    let ((_, evicted), _) = found.remove();
-                    self.other.get_or_insert_default().merge(&evicted);
-                }
+            let last = self.by_key.peek_mut()?;
+            if key > last.as_ref() {
+                return None;
             }
+            let last = PeekMut::pop(last);
+            self.evict(&last);
             self.by_key.push(GroupKey::from(&key));
         }
-        let hash = self.hasher.hash_one(key);
-        let same = |(held, _): &(GroupKey, GroupStats)| held.as_ref() == key;
-        let rehash = |(held, _): &(GroupKey, GroupStats)| self.hasher.hash_one(held.as_ref());
-        let entry = self.groups.entry(hash, same, rehash);
-        &mut entry.or_insert_with(|| (GroupKey::from(&key), GroupStats::default())).into_mut().1
+        let place = u32::try_from(self.groups.len()).ok()?;
+        let Self { groups, places, hasher, .. } = self;
+        groups.push((GroupKey::from(&key), GroupStats::default()));
+        places.insert_unique(hash, place, |&place| hash_at(groups, hasher, place));
+        Some(place)
+    }
+
+    /// Moves a group to the others.
+    fn evict(&mut self, key: &GroupKey) {
+        let hash = self.hasher.hash_one(key.as_ref());
+        let is_same =
+            |&place: &u32| self.groups.get(place as usize).is_some_and(|(held, _)| held == key);
+        let Ok(found) = self.places.find_entry(hash, is_same) else { return };
+        let (place, _) = found.remove();
+        let (_, evicted) = self.groups.swap_remove(place as usize);
+        self.other.get_or_insert_default().merge(&evicted);
+        // The one that was last in the list stands where the evicted one stood.
+        let moved = self.groups.len();
+        let hash = hash_at(&self.groups, &self.hasher, place);
+        if let Some(stale) = self.places.find_mut(hash, |&place| place as usize == moved) {
+            *stale = place;
+        }
     }
 
     /// Writes it.
