@@ -24,20 +24,43 @@ pub fn write_route(target: &[u8], route: &mut String) {
     }
 }
 
+/// Digits among [`KINDS`].
+const DIGIT: u8 = 1;
+
+/// Bytes that end a segment among [`KINDS`].
+const END: u8 = 2;
+
+/// What each byte is. None of these is a part of another character, so that bytes may be looked at.
+#[expect(clippy::indexing_slicing, reason = "every byte has its place")]
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut digit = b'0';
+    while digit <= b'9' {
+        kinds[digit as usize] = DIGIT;
+        digit += 1;
+    }
+    kinds[b'/' as usize] = END;
+    kinds[b'?' as usize] = END;
+    kinds[b'#' as usize] = END;
+    kinds
+};
+
+/// Segments that are shorter are values only where they are digits throughout.
+const VALUE_MIN: usize = 8;
+
 /// Appends the segments of a path up to its query or fragment; `None` where it is not UTF-8.
 fn write_segments(path: &[u8], route: &mut String) -> Option<()> {
     let (mut copied, mut begun, mut digits) = (0, 0, 0);
     let mut end = path.len();
     for (at, byte) in path.iter().enumerate() {
-        // None of these is a part of another character, so that bytes may be looked at.
-        if byte.is_ascii_digit() {
-            digits += 1;
-        } else if matches!(byte, b'/' | b'?' | b'#') {
+        let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
+        digits += usize::from(kind & DIGIT);
+        if kind == END {
             if *byte != b'/' {
                 end = at;
                 break;
             }
-            if digits > 0 {
+            if digits > 0 && (digits == at - begun || at - begun >= VALUE_MIN) {
                 copied = name_value(path, (copied, begun..at), digits, route)?;
             }
             (begun, digits) = (at + 1, 0);
@@ -46,7 +69,7 @@ fn write_segments(path: &[u8], route: &mut String) -> Option<()> {
     if digits > 0 {
         copied = name_value(path, (copied, begun..end), digits, route)?;
     }
-    push(path.get(copied..end)?, route)
+    if copied < end { push(path.get(copied..end)?, route) } else { Some(()) }
 }
 
 /// Appends what is not copied yet up to the segment, and the placeholder of the segment if its
@@ -92,14 +115,16 @@ fn shape(segment: &[u8], digits: usize) -> Option<&'static str> {
     if digits == len {
         return Some("{int}");
     }
+    if len < VALUE_MIN {
+        return None;
+    }
     if len == 36 && is_uuid(segment) {
         return Some("{uuid}");
     }
     if len == 10 && digits == 8 && is_date(segment) {
         return Some("{date}");
     }
-    let is_hex = segment.iter().all(u8::is_ascii_hexdigit);
-    if is_hex && len >= 8 {
+    if segment.iter().all(u8::is_ascii_hexdigit) {
         return Some("{hex}");
     }
     // A long word of mixed letters and digits is a value; `v2` and `oauth2` are names.

@@ -67,6 +67,8 @@ impl Collector for Latency {
 pub struct Latency {
     keys: Keys,
     metric: Metric,
+    /// Whether the keys are those of summaries, so that all is in `summary` and not in `groups`.
+    is_summarised: bool,
     groups: Groups<Tally>,
     summary: Summary,
     encoded: Vec<u8>,
@@ -77,6 +79,7 @@ impl Latency {
     #[must_use]
     pub fn new(keys: Keys, metric: Metric) -> Self {
         Self {
+            is_summarised: keys.are_summarised(),
             keys,
             metric,
             groups: Groups::default(),
@@ -99,8 +102,8 @@ impl Latency {
 
     /// Whether the summaries of segments can be taken instead of their exchanges.
     #[must_use]
-    pub fn takes_summaries(&self) -> bool {
-        self.keys.are_summarised()
+    pub const fn takes_summaries(&self) -> bool {
+        self.is_summarised
     }
 
     /// Adds one exchange.

@@ -16,6 +16,8 @@ use crate::report::units;
 /// Below this width every group takes three lines.
 const WIDE_FROM: usize = 130;
 
+const BLANKS: &str = "                    ";
+
 /// The table of percentiles of every group, and what it leaves out, in words. `whole` is
 /// [`Latency::whole`] of it, `width` how many columns there are ([`WIDTH`] where it is not known).
 #[must_use]
@@ -36,8 +38,15 @@ pub fn latency(latency: &Latency, whole: &Row, width: usize, style: Style) -> St
 
 /// The values of a group, in one line.
 fn label(row: &Row) -> String {
-    let values: Vec<String> = row.values.iter().map(|value| shown(value.as_deref())).collect();
-    if values.is_empty() { "all".to_owned() } else { values.join("  ") }
+    let mut label = String::new();
+    for (position, value) in row.values.iter().enumerate() {
+        label.push_str(if position > 0 { "  " } else { "" });
+        let _ = match value {
+            Some(value) => write!(label, "{}", escaped(value)),
+            None => label.write_char('-'),
+        };
+    }
+    if row.values.is_empty() { "all".to_owned() } else { label }
 }
 
 /// A value escaped; `-` where there is none.
@@ -86,8 +95,12 @@ fn narrow(keys: &Keys, rows: &[Row], width: usize, style: Style) -> String {
 /// Appends `text` to the right of so many columns, and empties it.
 fn push_right(text: &mut Vec<u8>, columns: usize, out: &mut String) {
     let found = std::str::from_utf8(text).unwrap_or_default();
-    let blanks = columns.saturating_sub(found.chars().count());
-    out.extend(std::iter::repeat_n(' ', blanks));
+    let mut blanks = columns.saturating_sub(found.chars().count());
+    while blanks > 0 {
+        let some = blanks.min(BLANKS.len());
+        out.push_str(BLANKS.get(..some).unwrap_or_default());
+        blanks -= some;
+    }
     out.push_str(found);
     text.clear();
 }

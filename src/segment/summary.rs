@@ -15,8 +15,6 @@
 //! Each metric has its own times, so that an answer about one reads no others.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
@@ -211,18 +209,27 @@ impl GroupStats {
 
     /// Counts one exchange without its times.
     fn count(&mut self, facts: &Facts) {
-        let complete = facts.state == State::Complete;
         if let Some(count) = self.states.get_mut(facts.state as usize) {
             *count = count.saturating_add(1);
         }
-        self.suspect =
-            self.suspect.saturating_add(u64::from(complete && facts.anomalies.is_suspect()));
-        self.errors = self.errors.saturating_add(u64::from(facts.status >= 500));
-        let missing = u64::from(facts.evidence.missing_before);
-        self.missing_before = self.missing_before.saturating_add(missing);
-        let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
-        self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
-        self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
+        // What most exchanges have none of is not added.
+        if facts.anomalies.is_suspect() && facts.state == State::Complete {
+            self.suspect = self.suspect.saturating_add(1);
+        }
+        if facts.status >= 500 {
+            self.errors = self.errors.saturating_add(1);
+        }
+        if facts.evidence.missing_before > 0 {
+            let missing = u64::from(facts.evidence.missing_before);
+            self.missing_before = self.missing_before.saturating_add(missing);
+        }
+        let add = |sum: &mut u64, message: &Option<MessageFacts>| {
+            if let Some(message) = message {
+                *sum = sum.saturating_add(message.body_bytes);
+            }
+        };
+        add(&mut self.request_body_bytes, &facts.request);
+        add(&mut self.response_body_bytes, &facts.response);
     }
 
     /// Adds every exchange of `other`.
@@ -389,8 +396,8 @@ pub struct Summary {
     /// Where in `groups` each of them is, by the hash of its key.
     places: HashTable<u32>,
     hasher: RandomState,
-    /// The keys of `groups` with the last one on top, once they were full.
-    by_key: BinaryHeap<GroupKey>,
+    /// The places in the order of the keys, once there was one too many.
+    by_key: Vec<u32>,
     other: Option<Box<GroupStats>>,
 }
 
@@ -479,39 +486,40 @@ impl Summary {
     /// Makes room for another group, and says where; `None` where none is left for it.
     fn insert(&mut self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
         if self.groups.len() >= GROUPS_MAX {
-            if self.by_key.is_empty() {
-                self.by_key = self.groups.iter().map(|(held, _)| held.clone()).collect();
-            }
-            let last = self.by_key.peek_mut()?;
-            if key > last.as_ref() {
-                return None;
-            }
-            let last = PeekMut::pop(last);
-            self.evict(&last);
-            self.by_key.push(GroupKey::from(&key));
+            return self.replace_last(hash, key);
         }
         let place = u32::try_from(self.groups.len()).ok()?;
+        self.groups.push((GroupKey::from(&key), GroupStats::default()));
         let Self { groups, places, hasher, .. } = self;
-        groups.push((GroupKey::from(&key), GroupStats::default()));
         places.insert_unique(hash, place, |&place| hash_at(groups, hasher, place));
         Some(place)
     }
 
-    /// Moves a group to the others.
-    fn evict(&mut self, key: &GroupKey) {
-        let hash = self.hasher.hash_one(key.as_ref());
-        let is_same =
-            |&place: &u32| self.groups.get(place as usize).is_some_and(|(held, _)| held == key);
-        let Ok(found) = self.places.find_entry(hash, is_same) else { return };
-        let (place, _) = found.remove();
-        let (_, evicted) = self.groups.swap_remove(place as usize);
-        self.other.get_or_insert_default().merge(&evicted);
-        // The one that was last in the list stands where the evicted one stood.
-        let moved = self.groups.len();
-        let hash = hash_at(&self.groups, &self.hasher, place);
-        if let Some(stale) = self.places.find_mut(hash, |&place| place as usize == moved) {
-            *stale = place;
+    /// Moves the last group to the others, and puts another in its place, which is told; `None`,
+    /// and nothing changes, where that would be the last one.
+    fn replace_last(&mut self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        let Self { groups, places, hasher, by_key, other } = self;
+        if by_key.is_empty() {
+            by_key.extend(0..u32::try_from(groups.len()).ok()?);
+            by_key.sort_unstable_by_key(|&place| groups.get(place as usize).map(|(key, _)| key));
         }
+        let place = *by_key.last()?;
+        let (last, stats) = groups.get_mut(place as usize)?;
+        if key > last.as_ref() {
+            return None;
+        }
+        let last_hash = hasher.hash_one(last.as_ref());
+        if let Ok(found) = places.find_entry(last_hash, |&found| found == place) {
+            found.remove();
+        }
+        other.get_or_insert_default().merge(stats);
+        (*last, *stats) = (GroupKey::from(&key), GroupStats::default());
+        places.insert_unique(hash, place, |&place| hash_at(groups, hasher, place));
+        by_key.pop();
+        let is_before =
+            |&place: &u32| groups.get(place as usize).is_some_and(|(held, _)| held.as_ref() < key);
+        by_key.insert(by_key.partition_point(is_before), place);
+        Some(place)
     }
 
     /// Writes it.
