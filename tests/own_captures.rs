@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use weir::exchange::{Heads, Policy, Secrets};
+use weir::query::group::Keys;
+use weir::source::CaptureFile;
 
 use crate::run;
 
@@ -104,4 +107,25 @@ fn what_the_servers_served_is_what_is_listed() {
         }
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn where_only_routes_are_kept_exchanges_are_grouped_as_where_all_is_kept() {
+    for (path, _) in captures() {
+        let values = |heads: Heads, secrets| {
+            let policy = Policy { heads, secrets, ..run::KEEP_HEADS };
+            let mut source = CaptureFile::open(&path).expect("a capture");
+            let exchanges = run::source_by(policy, &mut source, 1).exchanges;
+            let keys = Keys::parse("route,method,server,class").expect("keys");
+            let grouped = exchanges.into_iter().map(|one| (one.facts, keys.of(&one), one.request));
+            grouped.collect::<Vec<_>>()
+        };
+        let whole = values(Heads::Whole, Secrets::Redacted);
+        let route = values(Heads::Route, Secrets::Kept);
+        assert_eq!(whole.len(), route.len(), "{}", path.display());
+        for ((facts, keys, _), (other_facts, other_keys, request)) in whole.iter().zip(&route) {
+            assert_eq!((facts, keys), (other_facts, other_keys), "{}", path.display());
+            assert!(!request.head.contains(&b' '), "no more than the method is kept");
+        }
+    }
 }

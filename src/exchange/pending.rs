@@ -7,7 +7,7 @@ use crate::exchange::{
 };
 use crate::exchange::{asked, redact, route};
 use crate::flow::Peer;
-use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start};
+use crate::http::{Answering, Ended, Framing, Head, MessageEnd, Start, lines};
 use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
 use crate::tcp::Path;
 use crate::time::Timestamp;
@@ -197,6 +197,10 @@ impl Pending {
             };
             match policy.heads {
                 Heads::Line => asked::write_head(head, policy.secrets, &mut self.exchange.asked),
+                Heads::Route => {
+                    route::write_route(target, &mut self.exchange.route);
+                    self.exchange.request.head.extend_from_slice(lines::method(head.bytes));
+                }
                 Heads::Brief | Heads::Whole => {
                     route::write_route(target, &mut self.exchange.route);
                     keep_head(&mut self.exchange.request, head, policy);

@@ -19,6 +19,8 @@ pub enum Heads {
     ///
     /// [`Exchange::asked`]: crate::exchange::Exchange::asked
     Line,
+    /// The request's method, and the route is named: enough to group by them.
+    Route,
     /// The request's start line and its Host field: enough for method, target, host and route.
     Brief,
     /// Both heads whole.

@@ -9,62 +9,86 @@ use crate::limits::ROUTE_BYTES_MAX;
 /// `{token}`. A function of the target alone. `*` and the authority of CONNECT stay as they are.
 pub fn write_route(target: &[u8], route: &mut String) {
     route.clear();
-    let path = path(target);
-    match std::str::from_utf8(path) {
-        // Without a digit nothing has a variable shape.
-        Ok(text) if !path.iter().any(u8::is_ascii_digit) => push_bounded(text, route),
-        Ok(text) => write_segments(text, route),
+    // What ends the path is looked for on the way.
+    let whole = if target.first() == Some(&b'/') { target } else { path(target) };
+    if write_segments(whole, route).is_none() {
         // Bytes that are not UTF-8 stand as their Latin-1 characters, so that routes are text.
-        Err(_) => {
-            let text: String = path.iter().map(|&byte| char::from(byte)).collect();
-            write_segments(&text, route);
-        }
+        route.clear();
+        let text: String = path(target).iter().map(|&byte| char::from(byte)).collect();
+        write_segments(text.as_bytes(), route);
     }
-}
-
-fn write_segments(path: &str, route: &mut String) {
-    let bytes = path.as_bytes();
-    let (mut copied, mut begun, mut digits) = (0, 0, 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        // A slash is no part of another character, so that it may be looked for in the bytes.
-        if *byte == b'/' {
-            if digits > 0 {
-                copied = name_value(path, (copied, begun..at), digits, route);
-            }
-            (begun, digits) = (at + 1, 0);
-        } else if byte.is_ascii_digit() {
-            digits += 1;
-        }
-    }
-    if digits > 0 {
-        copied = name_value(path, (copied, begun..bytes.len()), digits, route);
-    }
-    push_bounded(path.get(copied..).unwrap_or_default(), route);
-}
-
-/// Appends what is not copied yet up to the segment, and the placeholder of the segment if its
-/// shape says that it is a value; how much is copied then.
-fn name_value(
-    path: &str,
-    (copied, segment): (usize, Range<usize>),
-    digits: usize,
-    route: &mut String,
-) -> usize {
-    let Some(text) = path.get(segment.clone()) else { return copied };
-    let Some(placeholder) = shape(text.as_bytes(), digits) else { return copied };
-    route.push_str(path.get(copied..segment.start).unwrap_or_default());
-    route.push_str(placeholder);
-    segment.end
-}
-
-/// Appends `text`; a route that becomes too long is cut and says so.
-fn push_bounded(text: &str, route: &mut String) {
-    route.push_str(text);
     if route.len() > ROUTE_BYTES_MAX {
         let cut = (0..=ROUTE_BYTES_MAX).rev().find(|&at| route.is_char_boundary(at));
         route.truncate(cut.unwrap_or(0));
         route.push_str("{...}");
     }
+}
+
+/// Digits among [`KINDS`].
+const DIGIT: u8 = 1;
+
+/// Bytes that end a segment among [`KINDS`].
+const END: u8 = 2;
+
+/// What each byte is. None of these is a part of another character, so that bytes may be looked at.
+#[expect(clippy::indexing_slicing, reason = "every byte has its place")]
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut digit = b'0';
+    while digit <= b'9' {
+        kinds[digit as usize] = DIGIT;
+        digit += 1;
+    }
+    kinds[b'/' as usize] = END;
+    kinds[b'?' as usize] = END;
+    kinds[b'#' as usize] = END;
+    kinds
+};
+
+/// Segments that are shorter are values only where they are digits throughout.
+const VALUE_MIN: usize = 8;
+
+/// Appends the segments of a path up to its query or fragment; `None` where it is not UTF-8.
+fn write_segments(path: &[u8], route: &mut String) -> Option<()> {
+    let (mut copied, mut begun, mut digits) = (0, 0, 0);
+    let mut end = path.len();
+    for (at, byte) in path.iter().enumerate() {
+        let kind = KINDS.get(usize::from(*byte)).copied().unwrap_or_default();
+        digits += usize::from(kind & DIGIT);
+        if kind == END {
+            if *byte != b'/' {
+                end = at;
+                break;
+            }
+            if digits > 0 && (digits == at - begun || at - begun >= VALUE_MIN) {
+                copied = name_value(path, (copied, begun..at), digits, route)?;
+            }
+            (begun, digits) = (at + 1, 0);
+        }
+    }
+    if digits > 0 {
+        copied = name_value(path, (copied, begun..end), digits, route)?;
+    }
+    if copied < end { push(path.get(copied..end)?, route) } else { Some(()) }
+}
+
+/// Appends what is not copied yet up to the segment, and the placeholder of the segment if its
+/// shape says that it is a value; how much is copied then. `None` where that is not UTF-8.
+fn name_value(
+    path: &[u8],
+    (copied, segment): (usize, Range<usize>),
+    digits: usize,
+    route: &mut String,
+) -> Option<usize> {
+    let Some(placeholder) = shape(path.get(segment.clone())?, digits) else { return Some(copied) };
+    push(path.get(copied..segment.start)?, route)?;
+    route.push_str(placeholder);
+    Some(segment.end)
+}
+
+fn push(bytes: &[u8], route: &mut String) -> Option<()> {
+    route.push_str(std::str::from_utf8(bytes).ok()?);
+    Some(())
 }
 
 /// The path of a request target: without query and fragment, and of an absolute-form target
@@ -91,14 +115,16 @@ fn shape(segment: &[u8], digits: usize) -> Option<&'static str> {
     if digits == len {
         return Some("{int}");
     }
+    if len < VALUE_MIN {
+        return None;
+    }
     if len == 36 && is_uuid(segment) {
         return Some("{uuid}");
     }
     if len == 10 && digits == 8 && is_date(segment) {
         return Some("{date}");
     }
-    let is_hex = segment.iter().all(u8::is_ascii_hexdigit);
-    if is_hex && len >= 8 {
+    if segment.iter().all(u8::is_ascii_hexdigit) {
         return Some("{hex}");
     }
     // A long word of mixed letters and digits is a value; `v2` and `oauth2` are names.
@@ -159,7 +185,42 @@ mod tests {
         assert!(route.ends_with("{...}") && route.len() <= ROUTE_BYTES_MAX + 5);
     }
 
+    /// The route by the rules alone, a segment after the other.
+    fn plainly(target: &[u8]) -> String {
+        let path = path(target);
+        let text = std::str::from_utf8(path).map_or_else(
+            |_| path.iter().map(|&byte| char::from(byte)).collect(),
+            ToOwned::to_owned,
+        );
+        let name = |segment: &str| {
+            let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+            let shape = (digits > 0).then(|| shape(segment.as_bytes(), digits)).flatten();
+            shape.unwrap_or(segment).to_owned()
+        };
+        let mut route = text.split('/').map(name).collect::<Vec<_>>().join("/");
+        if route.len() > ROUTE_BYTES_MAX {
+            let cut = (0..=ROUTE_BYTES_MAX).rev().find(|&at| route.is_char_boundary(at));
+            route.truncate(cut.unwrap());
+            route.push_str("{...}");
+        }
+        route
+    }
+
     proptest! {
+        #[test]
+        fn a_route_is_that_of_its_segments(
+            target in "(http:/)?(/?(v1|[0-9]{1,4}|[0-9a-f]{8,12}|2026-11-21|caf\u{e9}|.{0,3}|x{90})){0,7}([?#/:].{0,9})?",
+            odd in proptest::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            let mut target = target.into_bytes();
+            if let Some((at, byte)) = odd {
+                target.insert(at.index(target.len() + 1), byte);
+            }
+            let mut route = "before".to_owned();
+            write_route(&target, &mut route);
+            prop_assert_eq!(route, plainly(&target));
+        }
+
         #[test]
         fn any_target_has_a_bounded_route(target in proptest::collection::vec(any::<u8>(), 0..600)) {
             let mut route = String::new();

@@ -64,6 +64,14 @@ pub fn request_line(head: &[u8]) -> RequestLine<'_> {
     }
 }
 
+/// The method of the request line at the start of `head`, as [`request_line`] reads it.
+#[must_use]
+pub fn method(head: &[u8]) -> &[u8] {
+    let end = head.iter().position(|byte| matches!(byte, b' ' | b'\n'));
+    let (method, rest) = head.split_at(end.unwrap_or(head.len()));
+    if rest.first() == Some(&b'\n') { method.strip_suffix(b"\r").unwrap_or(method) } else { method }
+}
+
 /// Reads the status line at the start of `head`.
 #[must_use]
 pub fn status_line(head: &[u8]) -> StatusLine<'_> {
@@ -238,6 +246,12 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_method_is_that_of_its_line(head in "(GET|P)?[ \r\n:a]{0,4}( /)?( HTTP/1.1)?(\r?\n)?( x)?") {
+            let head = head.as_bytes();
+            proptest::prop_assert_eq!(method(head), request_line(head).method);
+        }
+
         #[test]
         fn one_field_is_found_as_by_looking_at_all(
             head in "(GET / HTTP/1.1\r\n)?([ \t]?[Hh]ost ?: ?a|[ \t]b|X: c|\r|H|\n|:){0,8}(\r?\n([ \t]?host: d|X-Host: e|host| host: f|\r\n)){0,6}",

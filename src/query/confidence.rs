@@ -35,9 +35,6 @@
 /// What each end of an interval may miss: 2.5 %, so that 95 % lie between.
 const TAIL: f64 = 0.025;
 
-/// Weights below this share of the largest one do not change a sum of 64-bit floats.
-const NEGLIGIBLE: f64 = 1e-25;
-
 /// How many exchanges of a group were seen how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sample {
@@ -129,15 +126,22 @@ fn binomial_ranks(total: u64, q: f64) -> (u64, Option<u64>) {
     // summed outwards their error stays near 1e-13, since they shrink geometrically.
     let (mut below, mut above) = (0.0, 0.0);
     let (mut weight, mut k) = (1.0, mode);
-    while k > 0 && weight > NEGLIGIBLE {
+    // They shrink: after the first that changes nothing none does.
+    while k > 0 && weight > 0.0 {
         k -= 1;
         weight = down(weight, k);
+        if below + weight <= below {
+            break;
+        }
         below += weight;
     }
     (weight, k) = (1.0, mode);
-    while k < total && weight > NEGLIGIBLE {
+    while k < total && weight > 0.0 {
         weight = up(weight, k);
         k += 1;
+        if above + weight <= above {
+            break;
+        }
         above += weight;
     }
     let allowed = TAIL * (below + 1.0 + above);

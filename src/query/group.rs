@@ -131,7 +131,10 @@ impl Key {
                 out.write_all(&text.host().to_ascii_lowercase())
             }
             Self::Method if facts.request.is_some() => out.write_all(cut(text.method())),
-            Self::Route if facts.request.is_some() => write_route(text, out),
+            Self::Route if facts.request.is_some() => {
+                let (method, route) = text.method_and_route();
+                write_route(cut(method), route, out)
+            }
             Self::Path if facts.request.is_some() => {
                 let target = lines::request_line(text.request_head()).target;
                 out.write_all(text::path(target))
@@ -153,11 +156,7 @@ impl Key {
         let _ = match self {
             Self::Server => write!(out, "{}", key.server),
             Self::Method => out.write_all(&key.method),
-            Self::Route if key.route.is_empty() => out.write_all(&key.method),
-            Self::Route => out
-                .write_all(&key.method)
-                .and_then(|()| out.write_all(if key.method.is_empty() { b"" } else { b" " }))
-                .and_then(|()| out.write_all(key.route.as_bytes())),
+            Self::Route => write_route(&key.method, &key.route, out),
             Self::Class if key.class != 0 => write!(out, "{}xx", key.class),
             _ => Ok(()),
         };
@@ -170,10 +169,9 @@ fn cut(method: &[u8]) -> &[u8] {
     method.get(..METHOD_BYTES_MAX).unwrap_or(method)
 }
 
-fn write_route(text: &mut dyn Text, out: &mut Vec<u8>) -> std::io::Result<()> {
-    out.write_all(cut(text.method()))?;
-    let route = text.route();
-    if !out.is_empty() && !route.is_empty() {
+fn write_route(method: &[u8], route: &str, out: &mut Vec<u8>) -> std::io::Result<()> {
+    out.write_all(method)?;
+    if !method.is_empty() && !route.is_empty() {
         out.push(b' ');
     }
     out.write_all(route.as_bytes())
@@ -261,6 +259,12 @@ impl Keys {
         self.0.iter().any(|key| key.is_of_request() || matches!(key, Key::ResponseHeader(_)))
     }
 
+    /// Whether hosts are asked for.
+    #[must_use]
+    pub fn needs_hosts(&self) -> bool {
+        self.0.contains(&Key::Host)
+    }
+
     /// Whether heads are asked for.
     #[must_use]
     pub fn needs_heads(&self) -> bool {
@@ -294,13 +298,15 @@ impl Keys {
     /// Per key: whether there is a value, its length, the value.
     fn encode_each(&self, out: &mut Vec<u8>, mut write: impl FnMut(&Key, &mut Vec<u8>) -> bool) {
         out.clear();
-        let mut value = Vec::new();
         for key in &self.0 {
-            value.clear();
-            let found = write(key, &mut value);
-            out.push(u8::from(found));
-            out.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-            out.extend_from_slice(&value);
+            let begun = out.len();
+            out.extend_from_slice(&[0; 5]);
+            let found = write(key, out);
+            let len = u32::try_from(out.len() - begun - 5).unwrap_or(u32::MAX);
+            if let Some([place, lengths @ ..]) = out.get_mut(begun..begun + 5) {
+                *place = u8::from(found);
+                lengths.copy_from_slice(&len.to_be_bytes());
+            }
         }
     }
 

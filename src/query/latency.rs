@@ -1,8 +1,7 @@
 //! Percentiles by group, with their confidence, and every exchange that they do not count.
 
-use std::collections::HashMap;
-
 use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 
 use crate::exchange::{Exchange, Facts, State};
 use crate::http::lines;
@@ -68,6 +67,8 @@ impl Collector for Latency {
 pub struct Latency {
     keys: Keys,
     metric: Metric,
+    /// Whether the keys are those of summaries, so that all is in `summary` and not in `groups`.
+    is_summarised: bool,
     groups: Groups<Tally>,
     summary: Summary,
     encoded: Vec<u8>,
@@ -78,6 +79,7 @@ impl Latency {
     #[must_use]
     pub fn new(keys: Keys, metric: Metric) -> Self {
         Self {
+            is_summarised: keys.are_summarised(),
             keys,
             metric,
             groups: Groups::default(),
@@ -100,14 +102,14 @@ impl Latency {
 
     /// Whether the summaries of segments can be taken instead of their exchanges.
     #[must_use]
-    pub fn takes_summaries(&self) -> bool {
-        self.keys.are_summarised()
+    pub const fn takes_summaries(&self) -> bool {
+        self.is_summarised
     }
 
     /// Adds one exchange.
     pub fn record(&mut self, exchange: &Exchange) {
         if self.takes_summaries() {
-            let method = lines::request_line(&exchange.request.head).method;
+            let method = lines::method(&exchange.request.head);
             self.summary.record_metric(&exchange.facts, method, &exchange.route, self.metric);
         } else {
             self.record_facts(&exchange.facts, &mut ExchangeText::new(exchange));
@@ -119,8 +121,8 @@ impl Latency {
         if self.takes_summaries() {
             // Through a summary also here, so that a capture read on the spot gives the answer
             // that its segments give, even where there are more groups than are kept.
-            let method = text.method().to_vec();
-            self.summary.record_metric(facts, &method, text.route(), self.metric);
+            let (method, route) = text.method_and_route();
+            self.summary.record_metric(facts, method, route, self.metric);
         } else {
             self.keys.encode(facts, text, &mut self.encoded);
             self.groups.place(&self.encoded).record(facts, self.metric);
@@ -153,34 +155,30 @@ impl Latency {
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         let groups = self.all_groups();
-        let mut rows: Vec<(Values, Tally)> = groups
+        let mut found: Vec<(Values, Box<Tally>)> = groups
             .kept
             .into_iter()
             .map(|(encoded, tally)| (Keys::values(&encoded), tally))
             .collect();
         if let Some(other) = groups.other {
             let other_values = vec![Some(b"{other}".to_vec()); self.keys.as_slice().len()];
-            rows.push((other_values, *other));
+            found.push((other_values, other));
         }
-        let strangers = self.strangers(&rows);
-        let mut rows: Vec<Row> = rows
-            .into_iter()
-            .zip(strangers)
-            .map(|((values, tally), strangers)| Row::new(values, tally, strangers))
-            .collect();
-        rows.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.values.cmp(&b.values)));
-        rows
+        found.sort_by(|(values, tally), (other_values, other)| {
+            let counts = other.latencies.count().cmp(&tally.latencies.count());
+            counts.then_with(|| values.cmp(other_values))
+        });
+        let strangers = self.strangers(&found);
+        let rows = found.into_iter().zip(strangers);
+        rows.map(|((values, tally), strangers)| Row::new(values, *tally, strangers)).collect()
     }
 
     /// Everything as one group without values.
     #[must_use]
     pub fn whole(&self) -> Row {
         let mut whole = Tally::default();
-        let groups = self.all_groups();
-        groups.kept.values().for_each(|tally| whole.merge(tally));
-        if let Some(other) = &groups.other {
-            whole.merge(other);
-        }
+        self.groups.kept.values().chain(&self.groups.other).for_each(|tally| whole.merge(tally));
+        self.summary.stats().for_each(|(_, stats)| whole.add_stats(stats, self.metric));
         Row::new(Vec::new(), whole, 0)
     }
 
@@ -188,12 +186,15 @@ impl Latency {
     fn all_groups(&self) -> Groups<Tally> {
         let mut groups = self.groups.clone();
         let mut encoded = Vec::new();
-        for (key, stats) in self.summary.groups() {
-            self.keys.encode_summarised(key, &mut encoded);
-            groups.place(&encoded).add_stats(stats, self.metric);
-        }
-        if let Some(stats) = self.summary.other() {
-            groups.other.get_or_insert_default().add_stats(stats, self.metric);
+        for (key, stats) in self.summary.stats() {
+            let tally = match key {
+                Some(key) => {
+                    self.keys.encode_summarised(key, &mut encoded);
+                    groups.place(&encoded)
+                }
+                None => groups.other.get_or_insert_default(),
+            };
+            tally.add_stats(stats, self.metric);
         }
         groups
     }
@@ -201,7 +202,7 @@ impl Latency {
     /// Per row: exchanges counted in other rows that may belong to it. The route of an orphan is
     /// unknown, so it may be of any; so is the status of an exchange without a response, and both
     /// of one of which nothing was seen.
-    fn strangers(&self, rows: &[(Values, Tally)]) -> Vec<u64> {
+    fn strangers(&self, rows: &[(Values, Box<Tally>)]) -> Vec<u64> {
         let keys = self.keys.as_slice();
         let orphans: Vec<bool> = keys.iter().map(Key::is_of_request).collect();
         let censored: Vec<bool> = keys.iter().map(Key::is_of_response).collect();
@@ -209,9 +210,13 @@ impl Latency {
             orphans.iter().zip(&censored).map(|(one, other)| *one || *other).collect();
         let mut strangers = vec![0_u64; rows.len()];
         for (from, (values, tally)) in rows.iter().enumerate() {
-            let mut unseen = values.clone();
-            for (value, _) in unseen.iter_mut().zip(&neither).filter(|(_, neither)| **neither) {
-                *value = None;
+            let mut unseen = Values::new();
+            if tally.missing_before > 0 {
+                let seen = values
+                    .iter()
+                    .zip(&neither)
+                    .map(|(value, is_unseen)| value.as_ref().filter(|_| !is_unseen).cloned());
+                unseen.extend(seen);
             }
             let kinds = [
                 (values, &orphans, tally.orphans),
@@ -247,7 +252,7 @@ fn may_be(values: &Values, others: &Values, unknown: &[bool]) -> bool {
 /// neither the order of recording nor that of merging matters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups<T> {
-    pub(crate) kept: HashMap<Vec<u8>, T, RandomState>,
+    pub(crate) kept: HashMap<Vec<u8>, Box<T>, RandomState>,
     /// The last key of `kept` where that is full.
     last: Option<Vec<u8>>,
     pub(crate) other: Option<Box<T>>,
@@ -284,14 +289,7 @@ impl<T: Merge + Default> Groups<T> {
                 }
             }
         }
-        if !self.kept.contains_key(key) {
-            self.kept.insert(key.to_vec(), T::default());
-        }
-        // The key was put there a line above; `other` never is asked for.
-        match self.kept.get_mut(key) {
-            Some(tally) => tally,
-            None => self.other.get_or_insert_default(),
-        }
+        self.kept.entry_ref(key).or_default()
     }
 }
 

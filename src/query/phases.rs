@@ -245,7 +245,7 @@ impl Phases {
         let other = vec![Some(b"{other}".to_vec()); self.keys.as_slice().len()];
         let kept = self.groups.kept.iter();
         let mut rows: Vec<PhaseRow> = kept
-            .map(|(encoded, spent)| (Keys::values(encoded), spent))
+            .map(|(encoded, spent)| (Keys::values(encoded), &**spent))
             .chain(self.groups.other.iter().map(|spent| (other.clone(), &**spent)))
             .filter(|(_, spent)| spent.totals.count() > 0)
             .map(|(values, spent)| {

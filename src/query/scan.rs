@@ -97,6 +97,10 @@ impl Text for Found<'_> {
         self.block.route(self.row)
     }
 
+    fn method_and_route(&mut self) -> (&[u8], &str) {
+        (self.block.method(self.row), self.block.route(self.row))
+    }
+
     fn host(&mut self) -> &[u8] {
         self.block.host(self.row)
     }

@@ -17,6 +17,8 @@ pub trait Text {
     fn method(&mut self) -> &[u8];
     /// The route's pattern without its method: `/users/{int}`.
     fn route(&mut self) -> &str;
+    /// Both of them at once.
+    fn method_and_route(&mut self) -> (&[u8], &str);
     /// The authority that the request names (the function [`host`]).
     fn host(&mut self) -> &[u8];
     /// The request's head.
@@ -42,11 +44,15 @@ impl<'a> ExchangeText<'a> {
 
 impl Text for ExchangeText<'_> {
     fn method(&mut self) -> &[u8] {
-        lines::request_line(&self.exchange.request.head).method
+        lines::method(&self.exchange.request.head)
     }
 
     fn route(&mut self) -> &str {
         &self.exchange.route
+    }
+
+    fn method_and_route(&mut self) -> (&[u8], &str) {
+        (lines::method(&self.exchange.request.head), &self.exchange.route)
     }
 
     fn host(&mut self) -> &[u8] {

@@ -35,6 +35,12 @@ pub struct Escaped<'a> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Most text is plain, and goes as it is.
+        if self.bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+            && let Ok(text) = std::str::from_utf8(self.bytes)
+        {
+            return f.pad(text);
+        }
         // Padding needs the whole text; without it nothing is copied.
         if f.width().is_some() || f.precision().is_some() {
             let mut text = String::new();

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table};
 
+use crate::query::confidence::Sample;
 use crate::query::group::{Key, Keys};
 use crate::query::latency::{Latency, PERCENTILES, Percentile, Row, quantile};
 use crate::report::escape::{cut, escaped};
@@ -15,10 +16,12 @@ use crate::report::units;
 /// Below this width every group takes three lines.
 const WIDE_FROM: usize = 130;
 
-/// The table of percentiles of every group, and what it leaves out, in words. `width` is how many
-/// columns there are ([`WIDTH`] where it is not known).
+const BLANKS: &str = "                    ";
+
+/// The table of percentiles of every group, and what it leaves out, in words. `whole` is
+/// [`Latency::whole`] of it, `width` how many columns there are ([`WIDTH`] where it is not known).
 #[must_use]
-pub fn latency(latency: &Latency, width: usize, style: Style) -> String {
+pub fn latency(latency: &Latency, whole: &Row, width: usize, style: Style) -> String {
     let rows = latency.rows();
     if rows.is_empty() {
         return "No exchange.\n".to_owned();
@@ -29,14 +32,21 @@ pub fn latency(latency: &Latency, width: usize, style: Style) -> String {
         narrow(latency.keys(), &rows, width, style)
     };
     out.push('\n');
-    notes(&mut out, &rows, &latency.whole(), style);
+    notes(&mut out, &rows, whole, style);
     out
 }
 
 /// The values of a group, in one line.
 fn label(row: &Row) -> String {
-    let values: Vec<String> = row.values.iter().map(|value| shown(value.as_deref())).collect();
-    if values.is_empty() { "all".to_owned() } else { values.join("  ") }
+    let mut label = String::new();
+    for (position, value) in row.values.iter().enumerate() {
+        label.push_str(if position > 0 { "  " } else { "" });
+        let _ = match value {
+            Some(value) => write!(label, "{}", escaped(value)),
+            None => label.write_char('-'),
+        };
+    }
+    if row.values.is_empty() { "all".to_owned() } else { label }
 }
 
 /// A value escaped; `-` where there is none.
@@ -56,24 +66,43 @@ fn narrow(keys: &Keys, rows: &[Row], width: usize, style: Style) -> String {
         let _ = write!(heading, "{:>column$}", format!("p{name}"));
     }
     let _ = writeln!(out, "{}", style.paint(Role::Faint, heading));
+    let (mut intervals, mut text) = (String::new(), Vec::new());
     for row in rows {
         let _ = writeln!(out, "{}", style.paint(Role::Heading, cut(&label(row), width)));
+        units::put_count(row.count, &mut text);
+        push_right(&mut text, 9, &mut out);
         let errors = units::share(row.errors, row.total());
         let errors = style.paint(if row.errors > 0 { Role::Bad } else { Role::Faint }, errors);
-        let _ = write!(out, "{:>9}{errors:>9}", units::count(row.count));
+        let _ = write!(out, "{errors:>9}");
         for percentile in &row.percentiles {
-            let _ = write!(out, "{:>column$}", value(percentile));
+            put_value(percentile, &mut text);
+            push_right(&mut text, column, &mut out);
         }
         if row.count > 0 {
-            let mut intervals = format!("{:18}", "");
+            intervals.clear();
+            push_right(&mut text, 18, &mut intervals);
             for percentile in &row.percentiles {
-                let _ = write!(intervals, "{:>column$}", interval(percentile));
+                put_interval(percentile, &mut text);
+                push_right(&mut text, column, &mut intervals);
             }
-            let _ = write!(out, "\n{}", style.paint(Role::Faint, intervals));
+            let _ = write!(out, "\n{}", style.paint(Role::Faint, &intervals));
         }
         out.push('\n');
     }
     out
+}
+
+/// Appends `text` to the right of so many columns, and empties it.
+fn push_right(text: &mut Vec<u8>, columns: usize, out: &mut String) {
+    let found = std::str::from_utf8(text).unwrap_or_default();
+    let mut blanks = columns.saturating_sub(found.chars().count());
+    while blanks > 0 {
+        let some = blanks.min(BLANKS.len());
+        out.push_str(BLANKS.get(..some).unwrap_or_default());
+        blanks -= some;
+    }
+    out.push_str(found);
+    text.clear();
 }
 
 fn wide(keys: &Keys, rows: &[Row], width: usize, style: Style) -> String {
@@ -98,10 +127,13 @@ fn wide(keys: &Keys, rows: &[Row], width: usize, style: Style) -> String {
         cells.push(units::count(row.count));
         cells.push(units::share(row.errors, row.total()));
         cells.extend(row.percentiles.iter().map(|percentile| {
-            if percentile.ns.is_none() {
-                return "-".to_owned();
+            let mut text = Vec::new();
+            put_value(percentile, &mut text);
+            if percentile.ns.is_some() {
+                text.push(b' ');
+                put_interval(percentile, &mut text);
             }
-            format!("{} {}", value(percentile), interval(percentile))
+            String::from_utf8(text).unwrap_or_default()
         }));
         table.add_row(cells);
     }
@@ -119,14 +151,16 @@ fn wide(keys: &Keys, rows: &[Row], width: usize, style: Style) -> String {
     out
 }
 
-fn value(percentile: &Percentile) -> String {
-    percentile.ns.map_or_else(|| "-".to_owned(), units::duration)
+fn put_value(percentile: &Percentile, out: &mut Vec<u8>) {
+    match percentile.ns {
+        Some(ns) => units::put_duration(ns, out),
+        None => out.push(b'-'),
+    }
 }
 
-fn interval(percentile: &Percentile) -> String {
-    match (percentile.low_ns, percentile.ns) {
-        (Some(low), Some(ns)) => units::interval(low, ns, percentile.high_ns),
-        _ => String::new(),
+fn put_interval(percentile: &Percentile, out: &mut Vec<u8>) {
+    if let (Some(low), Some(ns)) = (percentile.low_ns, percentile.ns) {
+        units::put_interval(low, ns, percentile.high_ns, out);
     }
 }
 
@@ -194,7 +228,12 @@ fn needed(rows: &[Row]) -> Option<String> {
         let open = rows.iter().filter(|row| {
             row.percentiles.get(position).is_some_and(|p| p.ns.is_some() && p.high_ns.is_none())
         });
-        let takes = open.map(|row| row.sample().needed(quantile(*mille)));
+        // It depends on nothing else of a row, and is the same for most.
+        let mut samples: Vec<Sample> = open.map(Row::sample).collect();
+        let uncertain = |sample: &Sample| (sample.uncertain(), sample.suspect);
+        samples.sort_unstable_by_key(uncertain);
+        samples.dedup_by_key(|sample| uncertain(sample));
+        let takes = samples.into_iter().map(|sample| sample.needed(quantile(*mille)));
         let (least, most) =
             takes.fold((u64::MAX, 0), |(least, most), n| (least.min(n), most.max(n)));
         match least {
@@ -244,6 +283,10 @@ mod tests {
         latency
     }
 
+    fn shown_table(answer: &Latency, width: usize, style: Style) -> String {
+        latency(answer, &answer.whole(), width, style)
+    }
+
     #[test]
     fn a_narrow_table_has_three_lines_a_group() {
         let expected = "\
@@ -266,15 +309,15 @@ that was not seen whole had been faster, or slower, than all others.
 `…)`: too few exchanges for an upper end. p50 takes 11; p90 takes 69; p99 takes
 368 to 719, by what was lost; p99.9 takes 3,688 to 7,222, by what was lost.
 ";
-        let table = latency(&sample(), 80, Style::Plain);
+        let table = shown_table(&sample(), 80, Style::Plain);
         assert_eq!(table, expected);
         assert!(table.lines().all(|line| line.chars().count() <= 80));
-        assert!(!latency(&sample(), 80, Style::Coloured).contains("\x1b[2J"));
+        assert!(!shown_table(&sample(), 80, Style::Coloured).contains("\x1b[2J"));
     }
 
     #[test]
     fn a_wide_table_has_one_line_a_group() {
-        let table = latency(&sample(), 160, Style::Plain);
+        let table = shown_table(&sample(), 160, Style::Plain);
         let lines: Vec<&str> = table.lines().take(3).collect();
         let gap = " ".repeat(24);
         let expected = [
@@ -289,6 +332,6 @@ that was not seen whole had been faster, or slower, than all others.
     #[test]
     fn nothing_is_told_of_nothing() {
         let empty = Latency::new(Keys::default(), Metric::Total);
-        assert_eq!(latency(&empty, 80, Style::Plain), "No exchange.\n");
+        assert_eq!(shown_table(&empty, 80, Style::Plain), "No exchange.\n");
     }
 }

@@ -1,8 +1,5 @@
 //! Numbers as people read them: durations, sizes, counts and shares, to three digits.
 
-/// Units of a duration below two minutes, the largest last.
-const UNITS: [(&str, f64); 4] = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)];
-
 /// From here on minutes read better than seconds.
 const MINUTES_FROM_NS: u64 = 120_000_000_000;
 
@@ -161,33 +158,70 @@ pub(crate) fn put_number(number: u64, out: &mut Vec<u8>) {
 /// `…)`.
 #[must_use]
 pub fn interval(low_ns: u64, ns: u64, high_ns: Option<u64>) -> String {
-    let (_, scale) = unit_of(ns);
-    let within = |bound: u64| {
+    let mut text = Vec::with_capacity(24);
+    put_interval(low_ns, ns, high_ns, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends an interval as [`interval`] writes it.
+pub(crate) fn put_interval(low_ns: u64, ns: u64, high_ns: Option<u64>, out: &mut Vec<u8>) {
+    let one = unit_of(ns);
+    let put = |bound: u64, out: &mut Vec<u8>| {
         // In a unit that is too small, or too large, the number would be longer than its unit.
-        let (_, own) = unit_of(bound);
         if bound == 0 {
-            "0".to_owned()
-        } else if ns >= MINUTES_FROM_NS || bound >= MINUTES_FROM_NS || own > scale || own < scale {
-            duration(bound)
+            out.push(b'0');
+        } else if ns >= MINUTES_FROM_NS || bound >= MINUTES_FROM_NS || unit_of(bound) != one {
+            put_duration(bound, out);
         } else {
-            scaled(bound, scale)
+            put_scaled(bound, one, out);
         }
     };
-    match high_ns {
-        Some(high) => format!("[{}, {}]", within(low_ns), within(high)),
-        None => format!("[{}, …)", within(low_ns)),
+    out.push(b'[');
+    put(low_ns, out);
+    out.extend_from_slice(b", ");
+    if let Some(high) = high_ns {
+        put(high, out);
+        out.push(b']');
+    } else {
+        out.extend_from_slice("…)".as_bytes());
     }
 }
 
-/// The largest unit in which a duration is at least one, after rounding to three digits.
-fn unit_of(ns: u64) -> (&'static str, f64) {
-    let [smallest, larger @ ..] = UNITS;
-    let fits = larger.into_iter().rev().find(|&(_, scale)| float(ns) >= scale * 0.9995);
-    fits.unwrap_or(smallest)
+/// The largest unit, in nanoseconds, in which a duration is at least one, after rounding to three
+/// digits.
+const fn unit_of(ns: u64) -> u64 {
+    match ns {
+        ..1_000 => 1,
+        1_000..999_500 => 1_000,
+        999_500..999_500_000 => 1_000_000,
+        _ => 1_000_000_000,
+    }
 }
 
-fn scaled(ns: u64, scale: f64) -> String {
-    three_digits(float(ns) / scale, scale > 1.0)
+/// Appends a duration below two minutes in units of `one` nanoseconds, to three digits; nothing of
+/// a nanosecond. What lies in the middle goes to the even digit, or where its binary fraction lies.
+fn put_scaled(ns: u64, one: u64, out: &mut Vec<u8>) {
+    let thousandths = ns.saturating_mul(1000) / one;
+    let (steps, digits) = if one == 1 || thousandths >= 99_950 {
+        (1, 0)
+    } else if thousandths >= 9_995 {
+        (10, 1)
+    } else {
+        (100, 2)
+    };
+    let step = one / steps;
+    let (below, rest) = (ns / step, ns % step);
+    if rest * 2 == step {
+        out.extend_from_slice(three_digits(float(ns) / float(one), one > 1).as_bytes());
+        return;
+    }
+    let number = below + u64::from(rest * 2 > step);
+    put_number(number / steps, out);
+    if digits > 0 {
+        let fraction = two_digits(number % steps);
+        out.push(b'.');
+        out.extend_from_slice(fraction.get(2 - digits..).unwrap_or_default());
+    }
 }
 
 /// Three digits; a whole number has no fraction.
@@ -223,15 +257,21 @@ pub fn size(bytes: u64) -> String {
 /// A count with its thousands apart: `1,234,567`.
 #[must_use]
 pub fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut parted = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            parted.push(',');
-        }
-        parted.push(digit);
+    let mut text = Vec::with_capacity(8);
+    put_count(count, &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Appends a count as [`count`] writes it.
+pub(crate) fn put_count(count: u64, out: &mut Vec<u8>) {
+    if count < 1000 {
+        put_number(count, out);
+        return;
     }
-    parted
+    put_count(count / 1000, out);
+    let [hundreds, tens, ones] =
+        [count / 100 % 10, count / 10 % 10, count % 10].map(|digit| two_digits(digit)[1]);
+    out.extend_from_slice(&[b',', hundreds, tens, ones]);
 }
 
 /// A count and what is counted, in the singular where it is one: `1 exchange`, `1,200 frames`.
@@ -268,7 +308,67 @@ const fn float(number: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// An interval by floats alone.
+    fn by_floats(low_ns: u64, ns: u64, high_ns: Option<u64>) -> String {
+        let unit_of = |ns: u64| {
+            let larger = [1e9, 1e6, 1e3].into_iter().find(|scale| float(ns) >= scale * 0.9995);
+            larger.unwrap_or(1.0)
+        };
+        let scale = unit_of(ns);
+        let within = |bound: u64| {
+            let own = unit_of(bound);
+            let is_long = ns >= MINUTES_FROM_NS || bound >= MINUTES_FROM_NS;
+            if bound == 0 {
+                "0".to_owned()
+            } else if is_long || own > scale || own < scale {
+                duration(bound)
+            } else {
+                three_digits(float(bound) / scale, scale > 1.0)
+            }
+        };
+        match high_ns {
+            Some(high) => format!("[{}, {}]", within(low_ns), within(high)),
+            None => format!("[{}, …)", within(low_ns)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn intervals_are_those_of_floats(
+            ends in [0_u64..2_000_000, 0_u64..2_000_000, 0_u64..2_000_000],
+            scale in prop::sample::select(vec![1_u64, 5, 10, 500, 1000, 5000, 100_000, 500_000]),
+            is_open: bool,
+        ) {
+            let [low, ns, high] = ends.map(|end| end * scale);
+            let high = Some(high).filter(|_| !is_open);
+            prop_assert_eq!(interval(low, ns, high), by_floats(low, ns, high));
+        }
+
+        #[test]
+        fn counts_have_their_thousands_apart(number: u64, shift in 0_u32..64) {
+            let number = number >> shift;
+            let parted = count(number);
+            prop_assert_eq!(parted.replace(',', ""), number.to_string());
+            for (position, part) in parted.split(',').enumerate() {
+                let most = part.len() <= 3;
+                prop_assert!(most && (position == 0 || part.len() == 3) && !part.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn every_step_of_an_interval_is_that_of_floats() {
+        for scale in [1, 1_000, 1_000_000] {
+            for end in (0..1_010_000).step_by(5).chain(0..30_000) {
+                let ns = end * scale;
+                assert_eq!(interval(ns, ns, None), by_floats(ns, ns, None), "{ns}");
+            }
+        }
+    }
 
     #[test]
     fn durations_have_three_digits_in_the_unit_that_fits() {

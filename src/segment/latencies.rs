@@ -1,23 +1,8 @@
 //! A histogram of nanoseconds with three significant digits, small while it holds few samples.
 
-use crate::segment::buckets::{PAGE_BUCKETS, Pages, bucket, pages_of, range};
+use crate::segment::buckets::{Pages, bucket, range};
 use crate::segment::packed::{Ends, Packed, pack};
-
-/// Samples that wait to be sorted in, at least; a batch is cheaper than one by one.
-const PENDING_MIN: usize = 256;
-
-/// Buckets that hold samples before pages are thought of.
-const MANY_MIN: usize = 512;
-
-/// One of so many buckets in a page holds samples, at least, before pages take the place of a
-/// list: they then take about twice its room.
-const MANY_SHARE: usize = 3;
-
-/// How many times more buckets a list has for another's to be looked up in it one by one.
-const SMALL_SHARE: usize = 8;
-
-/// Samples of one bucket that wait one by one.
-const REPEATED_MAX: u64 = 8;
+use crate::segment::sparse::Sparse;
 
 /// A histogram of nanoseconds with three significant digits at every magnitude: HDR's buckets for
 /// a lowest value of 1 (2048 of width 1, then 1024 to each doubling). Exact under merging: however
@@ -27,8 +12,6 @@ const REPEATED_MAX: u64 = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
     held: Held,
-    /// Buckets of samples that are not in `held` yet, in any order; none where it has pages.
-    pending: Vec<u16>,
     count: u64,
     min: u64,
     max: u64,
@@ -38,38 +21,25 @@ pub struct Latencies {
 /// Samples by bucket.
 #[derive(Clone, Debug)]
 enum Held {
-    Few(List),
+    Few(Sparse),
     Many(Pages),
 }
 
 impl Default for Held {
     fn default() -> Self {
-        Self::Few(List::default())
+        Self::Few(Sparse::default())
     }
-}
-
-/// The buckets that hold samples, ascending.
-#[derive(Clone, Debug, Default)]
-struct List {
-    buckets: Vec<u16>,
-    /// Samples of each of `buckets`.
-    counts: Vec<u64>,
 }
 
 impl Latencies {
     /// Adds one sample.
+    #[inline]
     pub fn record(&mut self, ns: u64) {
         self.min = if self.count == 0 { ns } else { self.min.min(ns) };
         self.max = self.max.max(ns);
         self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(ns.into());
-        match &mut self.held {
-            Held::Many(pages) => pages.add(bucket(ns), 1),
-            Held::Few(_) => {
-                self.pending.push(bucket(ns));
-                self.settle_some();
-            }
-        }
+        self.add(bucket(ns), 1);
     }
 
     /// Adds every sample of `other`.
@@ -77,19 +47,16 @@ impl Latencies {
         if other.count == 0 {
             return;
         }
+        if self.count == 0 {
+            self.clone_from(other);
+            return;
+        }
         self.note(Ends { min: other.min, max: other.max, sum: other.sum });
         self.count = self.count.saturating_add(other.count);
         match &other.held {
-            Held::Few(list) => self.add(list.buckets.len(), || list.iter()),
-            Held::Many(pages) => self.add(usize::MAX, || pages.iter()),
-        }
-        for &bucket in &other.pending {
-            match &mut self.held {
-                Held::Many(pages) => pages.add(bucket, 1),
-                Held::Few(_) => {
-                    self.pending.push(bucket);
-                    self.settle_some();
-                }
+            Held::Few(few) => few.iter().for_each(|(bucket, samples)| self.add(bucket, samples)),
+            Held::Many(pages) => {
+                pages.iter().for_each(|(bucket, samples)| self.add(bucket, samples));
             }
         }
     }
@@ -107,8 +74,10 @@ impl Latencies {
                 count = count.saturating_add(page.add_to(room));
             }
         } else {
-            count = other.iter().fold(count, |count, (_, samples)| count.saturating_add(samples));
-            self.add(other.buckets(), || other.iter());
+            for (bucket, samples) in other.iter() {
+                count = count.saturating_add(samples);
+                self.add(bucket, samples);
+            }
         }
         self.count = count;
     }
@@ -188,14 +157,7 @@ impl Latencies {
     fn counts(&self) -> Box<dyn Iterator<Item = (u16, u64)> + '_> {
         match &self.held {
             Held::Many(pages) => Box::new(pages.iter()),
-            Held::Few(list) if self.pending.is_empty() => Box::new(list.iter()),
-            Held::Few(list) => {
-                let mut pending = self.pending.clone();
-                pending.sort_unstable();
-                let mut all = List::default();
-                all.fill(list.iter(), runs(&pending));
-                Box::new(all.buckets.into_iter().zip(all.counts))
-            }
+            Held::Few(few) => Box::new(few.sorted()),
         }
     }
 
@@ -216,57 +178,27 @@ impl Latencies {
         histogram
     }
 
-    /// Sorts the pending samples in where they are many beside those that are sorted.
-    fn settle_some(&mut self) {
-        let Held::Few(list) = &self.held else { return };
-        if self.pending.len() >= list.buckets.len().max(PENDING_MIN) {
-            self.settle();
-        }
-    }
-
-    /// Sorts the pending samples in.
-    pub(super) fn settle(&mut self) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_unstable();
-        if let Held::Few(list) = &mut self.held {
-            list.add(runs(&pending));
-        }
-        pending.clear();
-        self.pending = pending;
-        self.page();
-    }
-
-    /// Adds `len` buckets with their samples, ascending.
-    fn add<I: Iterator<Item = (u16, u64)>>(&mut self, len: usize, more: impl FnOnce() -> I) {
+    /// Adds samples, at least one, to a bucket.
+    #[inline]
+    fn add(&mut self, bucket: u16, samples: u64) {
         match &mut self.held {
-            Held::Many(pages) => more().for_each(|(bucket, samples)| pages.add(bucket, samples)),
-            Held::Few(list) if len < list.buckets.len() / SMALL_SHARE => {
-                for (bucket, samples) in more() {
-                    list.add_one(bucket, samples, &mut self.pending);
+            Held::Many(pages) => pages.add(bucket, samples),
+            Held::Few(few) => {
+                if !few.add(bucket, samples) {
+                    self.add_paged(bucket, samples);
                 }
-                self.settle_some();
-            }
-            Held::Few(list) => {
-                list.add(more());
-                self.page();
             }
         }
     }
 
-    /// Turns a list into pages once most of a page is in use.
-    fn page(&mut self) {
-        let Held::Few(list) = &self.held else { return };
-        let buckets = list.buckets.len();
-        if buckets < MANY_MIN || pages_of(&list.buckets) * PAGE_BUCKETS > MANY_SHARE * buckets {
-            return;
-        }
+    /// Turns what it holds into pages, and adds samples to a bucket.
+    #[cold]
+    fn add_paged(&mut self, bucket: u16, samples: u64) {
         let mut pages = Pages::default();
-        list.iter().for_each(|(bucket, samples)| pages.add(bucket, samples));
-        self.pending.iter().for_each(|&bucket| pages.add(bucket, 1));
-        self.pending = Vec::new();
+        if let Held::Few(few) = &self.held {
+            few.iter().for_each(|(bucket, samples)| pages.add(bucket, samples));
+        }
+        pages.add(bucket, samples);
         self.held = Held::Many(pages);
     }
 
@@ -274,65 +206,6 @@ impl Latencies {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         pack(self.counts(), Ends { min: self.min, max: self.max, sum: self.sum }, out);
     }
-}
-
-impl List {
-    fn iter(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
-        self.buckets.iter().copied().zip(self.counts.iter().copied())
-    }
-
-    /// Adds the samples of a bucket, or lets them wait in `pending`.
-    fn add_one(&mut self, bucket: u16, samples: u64, pending: &mut Vec<u16>) {
-        match self.buckets.binary_search(&bucket) {
-            Ok(at) => {
-                if let Some(count) = self.counts.get_mut(at) {
-                    *count = count.saturating_add(samples);
-                }
-            }
-            Err(_) if samples <= REPEATED_MAX => {
-                (0..samples).for_each(|_| pending.push(bucket));
-            }
-            Err(at) => {
-                self.buckets.insert(at, bucket);
-                self.counts.insert(at, samples);
-            }
-        }
-    }
-
-    /// Adds samples by bucket, ascending.
-    fn add(&mut self, more: impl Iterator<Item = (u16, u64)>) {
-        let room = self.buckets.len();
-        let old = std::mem::take(self);
-        self.buckets.reserve(room);
-        self.counts.reserve(room);
-        self.fill(old.iter(), more);
-    }
-
-    /// Fills an empty list from two that ascend.
-    fn fill(
-        &mut self,
-        old: impl Iterator<Item = (u16, u64)>,
-        more: impl Iterator<Item = (u16, u64)>,
-    ) {
-        let mut push = |bucket, samples| {
-            self.buckets.push(bucket);
-            self.counts.push(samples);
-        };
-        let mut old = old.peekable();
-        for (bucket, samples) in more {
-            while let Some((earlier, held)) = old.next_if(|&(earlier, _)| earlier < bucket) {
-                push(earlier, held);
-            }
-            let held = old.next_if(|&(same, _)| same == bucket).map_or(0, |(_, held)| held);
-            push(bucket, held.saturating_add(samples));
-        }
-        old.for_each(|(later, held)| push(later, held));
-    }
-}
-
-/// Sorted buckets, each once, and how often it is there.
-fn runs(sorted: &[u16]) -> impl Iterator<Item = (u16, u64)> + '_ {
-    sorted.chunk_by(PartialEq::eq).filter_map(|run| Some((*run.first()?, run.len() as u64)))
 }
 
 impl PartialEq for Latencies {
@@ -381,10 +254,7 @@ mod tests {
         fn ranks_agree_with_sorted_samples_and_with_hdr(
             mut samples in proptest::collection::vec(sample(), 1..600)
         ) {
-            let mut latencies = of(&samples);
-            let one = latencies.value_at_rank(1);
-            latencies.settle();
-            prop_assert_eq!(one, latencies.value_at_rank(1));
+            let latencies = of(&samples);
             let hdr = latencies.to_hdr();
             samples.sort_unstable();
             prop_assert_eq!(latencies.count(), samples.len() as u64);

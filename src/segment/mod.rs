@@ -15,6 +15,7 @@ mod numbers;
 mod packed;
 mod reader;
 mod source;
+mod sparse;
 mod store;
 mod summary;
 mod texts;

@@ -15,9 +15,7 @@
 //! Each metric has its own times, so that an answer about one reads no others.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -121,7 +119,7 @@ impl Ord for GroupKey {
 }
 
 /// A key that is only looked up; its fields stand in the order that decides.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct KeyRef<'a> {
     route_len: usize,
     route: &'a str,
@@ -139,6 +137,19 @@ impl<'a> KeyRef<'a> {
             server: facts.connection.server,
             class: facts.class(),
         }
+    }
+}
+
+/// Every exchange is looked up: what is small goes into one number.
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.route.as_bytes());
+        state.write(self.method);
+        let (high, low) = self.server.words();
+        let lengths = (self.route_len as u64) << 40 | (self.method.len() as u64) << 32;
+        let rest = u64::from(self.server.port()) << 8 | u64::from(self.class);
+        state.write_u64(lengths | rest);
+        state.write_u64(high.rotate_left(32) ^ low);
     }
 }
 
@@ -198,18 +209,27 @@ impl GroupStats {
 
     /// Counts one exchange without its times.
     fn count(&mut self, facts: &Facts) {
-        let complete = facts.state == State::Complete;
         if let Some(count) = self.states.get_mut(facts.state as usize) {
             *count = count.saturating_add(1);
         }
-        self.suspect =
-            self.suspect.saturating_add(u64::from(complete && facts.anomalies.is_suspect()));
-        self.errors = self.errors.saturating_add(u64::from(facts.status >= 500));
-        let missing = u64::from(facts.evidence.missing_before);
-        self.missing_before = self.missing_before.saturating_add(missing);
-        let bodies = |message: Option<MessageFacts>| message.map_or(0, |facts| facts.body_bytes);
-        self.request_body_bytes = self.request_body_bytes.saturating_add(bodies(facts.request));
-        self.response_body_bytes = self.response_body_bytes.saturating_add(bodies(facts.response));
+        // What most exchanges have none of is not added.
+        if facts.anomalies.is_suspect() && facts.state == State::Complete {
+            self.suspect = self.suspect.saturating_add(1);
+        }
+        if facts.status >= 500 {
+            self.errors = self.errors.saturating_add(1);
+        }
+        if facts.evidence.missing_before > 0 {
+            let missing = u64::from(facts.evidence.missing_before);
+            self.missing_before = self.missing_before.saturating_add(missing);
+        }
+        let add = |sum: &mut u64, message: &Option<MessageFacts>| {
+            if let Some(message) = message {
+                *sum = sum.saturating_add(message.body_bytes);
+            }
+        };
+        add(&mut self.request_body_bytes, &facts.request);
+        add(&mut self.response_body_bytes, &facts.response);
     }
 
     /// Adds every exchange of `other`.
@@ -362,22 +382,29 @@ pub(super) fn servers(groups: &[u8]) -> Result<Option<Vec<Endpoint>>, Malformed>
     Listed::read(groups).map(|listed| listed.servers())
 }
 
+/// The hash of the group that stands there; 0 where none does.
+fn hash_at(groups: &[(GroupKey, GroupStats)], hasher: &RandomState, place: u32) -> u64 {
+    groups.get(place as usize).map_or(0, |(key, _)| hasher.hash_one(key.as_ref()))
+}
+
 /// Groups of exchanges, at most [`GROUPS_MAX`]: beyond it those that come last in the order of
 /// [`GroupKey`] go to `other`. Since the first ones of a whole are among the first ones of every
 /// part of it, the result depends on neither the order of recording nor that of merging.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    groups: HashTable<(GroupKey, GroupStats)>,
+    groups: Vec<(GroupKey, GroupStats)>,
+    /// Where in `groups` each of them is, by the hash of its key.
+    places: HashTable<u32>,
     hasher: RandomState,
-    /// The keys of `groups` with the last one on top, once they were full.
-    by_key: BinaryHeap<GroupKey>,
+    /// The places in the order of the keys, once there was one too many.
+    by_key: Vec<u32>,
     other: Option<Box<GroupStats>>,
 }
 
 impl Summary {
     /// Adds one exchange; the method is read from the request's head.
     pub fn record(&mut self, exchange: &Exchange) {
-        let method = lines::request_line(&exchange.request.head).method;
+        let method = lines::method(&exchange.request.head);
         self.record_facts(&exchange.facts, method, &exchange.route);
     }
 
@@ -414,11 +441,17 @@ impl Summary {
         groups.into_iter()
     }
 
+    /// The groups in no order, and what found no room among them last, without a key.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = (Option<&GroupKey>, &GroupStats)> {
+        let groups = self.groups.iter().map(|(key, stats)| (Some(key), stats));
+        groups.chain(self.other().map(|stats| (None, stats)))
+    }
+
     /// The account of all its exchanges.
     #[must_use]
     pub fn exchanges(&self) -> Exchanges {
         let mut account = Exchanges::default();
-        for stats in self.groups.iter().map(|(_, stats)| stats).chain(self.other()) {
+        for (_, stats) in self.stats() {
             account.total += stats.total();
             account.complete += stats.state(State::Complete);
             account.truncated += stats.state(State::Truncated);
@@ -435,35 +468,58 @@ impl Summary {
         self.other.as_deref()
     }
 
-    fn has(&self, key: KeyRef<'_>) -> bool {
+    /// The stats in which an exchange of that key counts.
+    #[inline]
+    fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
         let hash = self.hasher.hash_one(key);
-        self.groups.find(hash, |(held, _)| held.as_ref() == key).is_some()
+        let is_same = |&place: &u32| {
+            self.groups.get(place as usize).is_some_and(|(held, _)| held.as_ref() == key)
+        };
+        let place = self.places.find(hash, is_same).copied();
+        let place = place.or_else(|| self.insert(hash, key));
+        match place.and_then(|place| self.groups.get_mut(place as usize)) {
+            Some((_, stats)) => stats,
+            None => self.other.get_or_insert_default(),
+        }
     }
 
-    /// The stats in which an exchange of that key counts.
-    fn place(&mut self, key: KeyRef<'_>) -> &mut GroupStats {
-        if self.groups.len() >= GROUPS_MAX && !self.has(key) {
-            if self.by_key.is_empty() {
-                self.by_key = self.groups.iter().map(|(held, _)| held.clone()).collect();
-            }
-            if let Some(last) = self.by_key.peek_mut() {
-                if key > last.as_ref() {
-                    return self.other.get_or_insert_default();
-                }
-                let last = PeekMut::pop(last);
-                let hash = self.hasher.hash_one(last.as_ref());
-                if let Ok(found) = self.groups.find_entry(hash, |(held, _)| *held == last) {
-                    let ((_, evicted), _) = found.remove();
-                    self.other.get_or_insert_default().merge(&evicted);
-                }
-            }
-            self.by_key.push(GroupKey::from(&key));
+    /// Makes room for another group, and says where; `None` where none is left for it.
+    fn insert(&mut self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        if self.groups.len() >= GROUPS_MAX {
+            return self.replace_last(hash, key);
         }
-        let hash = self.hasher.hash_one(key);
-        let same = |(held, _): &(GroupKey, GroupStats)| held.as_ref() == key;
-        let rehash = |(held, _): &(GroupKey, GroupStats)| self.hasher.hash_one(held.as_ref());
-        let entry = self.groups.entry(hash, same, rehash);
-        &mut entry.or_insert_with(|| (GroupKey::from(&key), GroupStats::default())).into_mut().1
+        let place = u32::try_from(self.groups.len()).ok()?;
+        self.groups.push((GroupKey::from(&key), GroupStats::default()));
+        let Self { groups, places, hasher, .. } = self;
+        places.insert_unique(hash, place, |&place| hash_at(groups, hasher, place));
+        Some(place)
+    }
+
+    /// Moves the last group to the others, and puts another in its place, which is told; `None`,
+    /// and nothing changes, where that would be the last one.
+    fn replace_last(&mut self, hash: u64, key: KeyRef<'_>) -> Option<u32> {
+        let Self { groups, places, hasher, by_key, other } = self;
+        if by_key.is_empty() {
+            by_key.extend(0..u32::try_from(groups.len()).ok()?);
+            by_key.sort_unstable_by_key(|&place| groups.get(place as usize).map(|(key, _)| key));
+        }
+        let place = *by_key.last()?;
+        let (last, stats) = groups.get_mut(place as usize)?;
+        if key > last.as_ref() {
+            return None;
+        }
+        let last_hash = hasher.hash_one(last.as_ref());
+        if let Ok(found) = places.find_entry(last_hash, |&found| found == place) {
+            found.remove();
+        }
+        other.get_or_insert_default().merge(stats);
+        (*last, *stats) = (GroupKey::from(&key), GroupStats::default());
+        places.insert_unique(hash, place, |&place| hash_at(groups, hasher, place));
+        by_key.pop();
+        let is_before =
+            |&place: &u32| groups.get(place as usize).is_some_and(|(held, _)| held.as_ref() < key);
+        by_key.insert(by_key.partition_point(is_before), place);
+        Some(place)
     }
 
     /// Writes it.

@@ -117,7 +117,7 @@ impl Asking<'_> {
             body_bytes_max: None,
             secrets: secrets(self.which.keep_secrets),
         };
-        let reading = Reading { policy, workers: self.which.workers };
+        let mut reading = Reading { policy, workers: self.which.workers };
         if asked.is_relative() || !self.subject.foreign.is_empty() {
             // The end of the data is known only when all of it was read.
             let opened = self.subject.store(&reading)?;
@@ -125,6 +125,9 @@ impl Asking<'_> {
             let (collector, scanned, both_ends) = self.scan(&opened.store, &question, empty)?;
             let exit = opened.close(&scanned.damaged)?;
             return Ok((collector, Told { both_ends, exit }));
+        }
+        if is_brief && !keys.needs_hosts() && !asked.filter.needs_text() {
+            reading.policy.heads = Heads::Route;
         }
         let question = asked.question(None);
         self.direct(&reading, &question, empty)
@@ -159,7 +162,11 @@ impl Asking<'_> {
             let tally = || Tally { question, collector: empty.clone() };
             let outputs = (0..reading.workers.unwrap_or(1)).map(|_| tally()).collect();
             let captured = self.subject.read(reading, outputs)?;
-            captured.outputs.iter().for_each(|tally| collector.merge(&tally.collector));
+            for Tally { collector: mut more, .. } in captured.outputs {
+                // Mostly one holds all there is: what little there is goes to it.
+                std::mem::swap(&mut collector, &mut more);
+                collector.merge(&more);
+            }
             is_damaged |= captured.is_damaged;
         }
         let exit = if is_damaged { Exit::Failed } else { Exit::Done };
@@ -178,8 +185,9 @@ fn print(args: &LatencyArgs, latency: &Latency) -> Result<()> {
         }
     } else {
         let (width, style) = (terminal::width(), terminal::style());
-        write!(out, "{}", table::latency(latency, width, style))?;
-        let plot = histogram::histogram(&latency.whole(), width, style);
+        let whole = latency.whole();
+        out.write_all(table::latency(latency, &whole, width, style).as_bytes())?;
+        let plot = histogram::histogram(&whole, width, style);
         if !plot.is_empty() {
             write!(out, "\n{plot}")?;
         }

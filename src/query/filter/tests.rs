@@ -214,6 +214,9 @@ fn text_is_touched_only_where_numbers_do_not_decide() {
         fn route(&mut self) -> &str {
             panic!("asked for the route")
         }
+        fn method_and_route(&mut self) -> (&[u8], &str) {
+            panic!("asked for the method and the route")
+        }
         fn host(&mut self) -> &[u8] {
             panic!("asked for the host")
         }
