@@ -288,18 +288,18 @@ impl<'d> Ear<'_, 'd> {
     fn requests(&mut self, mut input: Input<'_>) {
         let (Parts { requests, responses, book, .. }, mut around) = self.split();
         while let Some(event) = requests.advance(&mut input, Answering::Other) {
-            match event {
+            match &event {
                 MessageEvent::Head(head) => {
                     if book.end_bodiless(head.acknowledged, &mut around) {
                         *responses = MessageParser::new(Side::Response);
                     }
-                    book.request_head(&head, &mut around);
+                    book.request_head(head, &mut around);
                 }
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Request, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(len) => book.body_gap(Part::Request, len),
-                MessageEvent::End(end) => book.request_end(&end, &mut around),
+                MessageEvent::BodyGap(len) => book.body_gap(Part::Request, *len),
+                MessageEvent::End(end) => book.request_end(end, &mut around),
                 MessageEvent::Unparsed(len) => around.desk.ledger.bytes.unparsed += len,
             }
         }
@@ -309,15 +309,20 @@ impl<'d> Ear<'_, 'd> {
         let (Parts { requests, responses, book, .. }, mut around) = self.split();
         book.note_unfinished(requests.held_from());
         loop {
-            if responses.is_searching() {
-                book.search_response();
+            let mut answering = Answering::Other;
+            if responses.awaits_head() {
+                if responses.is_searching() {
+                    book.search_response();
+                }
+                if responses.is_idle() || responses.is_searching() {
+                    book.at_boundary(input.offset, input.acknowledged);
+                }
+                if !input.is_empty() {
+                    answering = book.answering();
+                }
             }
-            if responses.is_idle() || responses.is_searching() {
-                book.at_boundary(input.offset, input.acknowledged);
-            }
-            let answering =
-                if responses.awaits_head() { book.answering() } else { Answering::Other };
-            let Some(event) = responses.advance(&mut input, answering) else { return };
+            let event = responses.advance(&mut input, answering);
+            let Some(event) = &event else { return };
             match event {
                 MessageEvent::Head(head) => {
                     if head.found_by_search && book.expects_nothing(requests.is_searching()) {
@@ -325,15 +330,15 @@ impl<'d> Ear<'_, 'd> {
                         around.desk.ledger.bytes.unparsed += u64::from(head.header_bytes);
                         responses.search();
                     } else {
-                        book.response_head(&head, &mut around);
+                        book.response_head(head, &mut around);
                     }
                 }
                 MessageEvent::Body(bytes) => {
                     book.body(Part::Response, bytes, around.desk.policy);
                 }
-                MessageEvent::BodyGap(len) => book.body_gap(Part::Response, len),
+                MessageEvent::BodyGap(len) => book.body_gap(Part::Response, *len),
                 MessageEvent::End(end) => {
-                    book.response_end(&end, &input, &mut around);
+                    book.response_end(end, &input, &mut around);
                     if book.is_tunnel() {
                         around.desk.ledger.bytes.tunnel += input.bytes.len() as u64;
                         return;
@@ -362,15 +367,15 @@ impl<'d> Ear<'_, 'd> {
                     book.response_head(&head, &mut around);
                 }
                 (Direction::ToServer, MessageEvent::End(end)) => {
-                    book.note_ending(Part::Request, &end, ending);
-                    book.request_end(&end, &mut around);
+                    book.note_ending(Part::Request, end, ending);
+                    book.request_end(end, &mut around);
                 }
                 (Direction::ToClient, MessageEvent::End(end)) if ending == Ending::Cut => {
-                    book.interrupt_response(&end, &mut around);
+                    book.interrupt_response(end, &mut around);
                 }
                 (Direction::ToClient, MessageEvent::End(end)) => {
-                    book.note_ending(Part::Response, &end, ending);
-                    book.response_end(&end, &nothing, &mut around);
+                    book.note_ending(Part::Response, end, ending);
+                    book.response_end(end, &nothing, &mut around);
                 }
                 (_, MessageEvent::Body(_) | MessageEvent::BodyGap(_)) => {}
             }

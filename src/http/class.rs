@@ -1,21 +1,21 @@
-//! How far the bytes of one class reach, and where a byte stands: names, values, targets and texts
-//! are looked at thirty-two bytes at a time, with whatever the processor has for that.
+//! Of which classes bytes are, and where a byte stands: names, values, targets and texts are looked
+//! at thirty-two bytes at a time, with whatever the processor has for that.
 
 #![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
 
 /// Whether a byte may be in the name of a field or method as nearly all are: a letter, a digit,
 /// `-` or `_`. The other bytes of a token (RFC 9110 section 5.6.2) are left to who reads the odd.
-const fn is_name_byte(byte: u8) -> bool {
+pub(super) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// Whether a byte may be in a field's value (RFC 9110 section 5.5) or a reason phrase.
-const fn is_value_byte(byte: u8) -> bool {
+pub(super) const fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
 /// Whether a byte may be in a request target: visible ASCII.
-const fn is_target_byte(byte: u8) -> bool {
+pub(super) const fn is_target_byte(byte: u8) -> bool {
     byte.is_ascii_graphic()
 }
 
@@ -59,24 +59,6 @@ fn look_narrowly<T: Looking>(looking: T) -> T::Found {
     looking.look::<Narrow>()
 }
 
-/// How many of the first bytes may be in a common name.
-#[inline(always)]
-pub(super) fn name_len<L: Look>(bytes: &[u8]) -> usize {
-    run(bytes, L::names)
-}
-
-/// How many of the first bytes may be in a value.
-#[inline(always)]
-pub(super) fn value_len<L: Look>(bytes: &[u8]) -> usize {
-    run(bytes, L::values)
-}
-
-/// How many of the first bytes may be in a target.
-#[inline(always)]
-pub(super) fn target_len<L: Look>(bytes: &[u8]) -> usize {
-    run(bytes, L::targets)
-}
-
 /// Fewer bytes than a chunk has, and behind them zeros, which are in no class.
 #[inline(always)]
 pub(crate) fn padded(bytes: &[u8]) -> Chunk {
@@ -107,27 +89,12 @@ pub(crate) fn each<L: Look>(bytes: &[u8], byte: u8, mut found: impl FnMut(usize)
     }
 }
 
-#[inline(always)]
-fn run(bytes: &[u8], ends: impl Fn(&Chunk) -> u32) -> usize {
-    let mut at = 0;
-    let mut rest = bytes;
-    while let Some((chunk, after)) = rest.split_first_chunk() {
-        let found = ends(chunk);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize;
-        }
-        at += chunk.len();
-        rest = after;
-    }
-    at + ends(&padded(rest)).trailing_zeros() as usize
-}
-
 /// The look that every processor has.
 pub(super) struct Narrow;
 
 /// A bit for each byte for which `has` does not hold.
 #[inline(always)]
-fn ends(chunk: &Chunk, has: impl Fn(u8) -> bool) -> u32 {
+fn others(chunk: &Chunk, has: impl Fn(u8) -> bool) -> u32 {
     let bytes = chunk.iter().enumerate();
     bytes.fold(0, |bits, (at, &byte)| bits | u32::from(!has(byte)) << at)
 }
@@ -135,27 +102,27 @@ fn ends(chunk: &Chunk, has: impl Fn(u8) -> bool) -> u32 {
 impl Look for Narrow {
     #[inline(always)]
     fn names(chunk: &Chunk) -> u32 {
-        ends(chunk, is_name_byte)
+        others(chunk, is_name_byte)
     }
 
     #[inline(always)]
     fn values(chunk: &Chunk) -> u32 {
-        ends(chunk, is_value_byte)
+        others(chunk, is_value_byte)
     }
 
     #[inline(always)]
     fn targets(chunk: &Chunk) -> u32 {
-        ends(chunk, is_target_byte)
+        others(chunk, is_target_byte)
     }
 
     #[inline(always)]
     fn equal(chunk: &Chunk, byte: u8) -> u32 {
-        ends(chunk, |other| other != byte)
+        others(chunk, |other| other != byte)
     }
 
     #[inline(always)]
     fn blanks(chunk: &Chunk) -> u32 {
-        ends(chunk, |byte| byte > b' ')
+        others(chunk, |byte| byte > b' ')
     }
 }
 
@@ -163,8 +130,9 @@ impl Look for Narrow {
 #[expect(unsafe_code, reason = "instructions that not every processor has are marked so")]
 mod wide {
     use std::arch::x86_64::{
-        __m256i, _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
-        _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_sub_epi8,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
+        _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
     };
 
     use super::{Chunk, Look, Looking};
@@ -222,26 +190,75 @@ mod wide {
         unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) }
     }
 
+    /// The kinds of bytes that matter to fields, a bit of a byte for each: which upper and which
+    /// lower halves their bytes have, a bit for each half. Names consist of the first five kinds,
+    /// and the others are in no value.
+    const KINDS: [(u16, u16); 8] = [
+        (1 << 0x3, 0x03ff),            // the digits
+        (1 << 0x4 | 1 << 0x6, 0xfffe), // letters up to O
+        (1 << 0x5 | 1 << 0x7, 0x07ff), // letters from P on
+        (1 << 0x2, 1 << 0xd),          // `-`
+        (1 << 0x5, 1 << 0xf),          // `_`
+        (1 << 0x0, !(1 << 0x9)),       // controls but the tab
+        (1 << 0x1, 0xffff),            // controls
+        (1 << 0x7, 1 << 0xf),          // DEL
+    ];
+
+    /// The kinds that are in names, and the lowest that is in no value.
+    const NAME: u8 = 0x1f;
+    const CONTROL: u8 = 1 << 5;
+
+    /// Of every half of a byte the kinds that have it, twice, as the instruction wants it.
+    const UPPER: Chunk = kinds_of(Half::Upper);
+    const LOWER: Chunk = kinds_of(Half::Lower);
+
+    /// Four bits of a byte.
+    #[derive(Clone, Copy)]
+    enum Half {
+        Upper,
+        Lower,
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "places beyond would not compile")]
+    const fn kinds_of(part: Half) -> Chunk {
+        let mut table = [0; 32];
+        let mut at = 0;
+        while at < 32 * 8 {
+            let (half, kind) = (at / 8, at % 8);
+            let halves = match part {
+                Half::Upper => KINDS[kind].0,
+                Half::Lower => KINDS[kind].1,
+            };
+            if halves >> (half % 16) & 1 == 1 {
+                table[half] |= 1 << kind;
+            }
+            at += 1;
+        }
+        table
+    }
+
+    /// The kinds of the bytes; those above 127 are of none, by the instruction's own rule.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn kinds(chunk: &Chunk) -> __m256i {
+        let bytes = load(chunk);
+        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), _mm256_set1_epi8(0x0f));
+        let lower = _mm256_shuffle_epi8(load(&LOWER), bytes);
+        _mm256_and_si256(lower, _mm256_shuffle_epi8(load(&UPPER), upper))
+    }
+
     #[inline]
     #[target_feature(enable = "avx2")]
     fn names(chunk: &Chunk) -> u32 {
-        let bytes = load(chunk);
-        let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
-        let letter = is_at_most(_mm256_sub_epi8(lower, _mm256_set1_epi8(0x61)), 25);
-        let digit = is_at_most(_mm256_sub_epi8(bytes, _mm256_set1_epi8(0x30)), 9);
-        let dash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x2d));
-        let underscore = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x5f));
-        let word = _mm256_or_si256(letter, digit);
-        !bits(_mm256_or_si256(word, _mm256_or_si256(dash, underscore)))
+        let kinds = _mm256_and_si256(kinds(chunk), _mm256_set1_epi8(NAME.cast_signed()));
+        bits(_mm256_cmpeq_epi8(kinds, _mm256_setzero_si256()))
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     fn values(chunk: &Chunk) -> u32 {
-        let bytes = load(chunk);
-        let tab = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x09));
-        let delete = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(0x7f));
-        bits(_mm256_or_si256(_mm256_andnot_si256(tab, is_at_most(bytes, 0x1f)), delete))
+        let (kinds, control) = (kinds(chunk), _mm256_set1_epi8(CONTROL.cast_signed()));
+        bits(_mm256_cmpeq_epi8(_mm256_max_epu8(kinds, control), kinds))
     }
 
     #[inline]
@@ -282,32 +299,6 @@ mod wide {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Looks at some bytes for each of the classes.
-    struct Lens<'b>(&'b [u8]);
-
-    impl Looking for Lens<'_> {
-        type Found = [usize; 3];
-
-        fn look<L: Look>(self) -> [usize; 3] {
-            [name_len::<L>(self.0), value_len::<L>(self.0), target_len::<L>(self.0)]
-        }
-    }
-
-    #[test]
-    fn every_byte_at_every_place_is_classed_as_it_is_alone() {
-        let classes = [is_name_byte, is_value_byte, is_target_byte];
-        for byte in 0..=u8::MAX {
-            for at in 0..70 {
-                let mut bytes = [b'a'; 70];
-                bytes[at] = byte;
-                let expected = classes.map(|has| if has(byte) { 70 } else { at });
-                assert_eq!(look(Lens(&bytes)), expected, "{byte:#04x} at {at}");
-                assert_eq!(Lens(&bytes).look::<Narrow>(), expected, "{byte:#04x} at {at}");
-            }
-        }
-        assert_eq!(look(Lens(b"")), [0; 3]);
-    }
 
     /// Looks for the places of a byte in others.
     struct Places<'b>(&'b [u8], u8);

@@ -108,7 +108,7 @@ pub enum MessageEvent<'p> {
     /// So many bytes of the body were never captured.
     BodyGap(u64),
     /// The message is over.
-    End(MessageEnd),
+    End(&'p MessageEnd),
     /// So many captured bytes belong to no message: garbage, bytes skipped while searching,
     /// excess after a message, empty lines between messages. Bytes of gaps are never in it.
     ///

@@ -79,7 +79,6 @@ pub(super) enum Found<'h> {
 }
 
 /// Reads the head at the start of `bytes`.
-#[inline]
 pub(super) fn read(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
     match plain::read(side, bytes) {
         Some(reading) if is_trusted(&reading, trust) => Found::Whole(reading),
@@ -89,7 +88,7 @@ pub(super) fn read(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
 }
 
 /// Reads a head that is not plain, or not whole.
-fn read_other(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
+pub(super) fn read_other(side: Side, bytes: &[u8], trust: Trust) -> Found<'_> {
     if matches!(bytes.first(), Some(b'\r' | b'\n')) {
         return Found::Other;
     }

@@ -56,9 +56,23 @@ pub(super) struct LengthFields {
 }
 
 impl LengthFields {
-    /// Takes in the value of a Content-Length field. A list of equal numbers counts as one
-    /// number; of differing ones the first is kept, as most receivers do that do not refuse.
+    /// Takes in the value of a Content-Length field.
+    #[inline]
     pub(super) fn content_length(&mut self, value: &[u8]) {
+        // Nearly all are one number, and there is no other.
+        match (self.length, decimal(value)) {
+            (None, Some(number)) => {
+                self.length = Some(number);
+                self.length_is_given = true;
+            }
+            _ => *self = self.with_lengths(value),
+        }
+    }
+
+    /// Takes in a list of lengths. One of equal numbers counts as one number; of differing ones the
+    /// first is kept, as most receivers do that do not refuse.
+    #[cold]
+    fn with_lengths(mut self, value: &[u8]) -> Self {
         for element in value.split(|&byte| byte == b',') {
             let number = decimal(element.trim_ascii());
             match (number, self.length) {
@@ -71,6 +85,7 @@ impl LengthFields {
             }
             self.length_is_given = true;
         }
+        self
     }
 
     /// Takes in the value of a Transfer-Encoding field; several fields form one list.

@@ -8,6 +8,7 @@ mod length;
 pub mod lines;
 mod parser;
 mod plain;
+mod rest;
 mod search;
 
 pub use event::{Answering, Ended, Ending, Head, Input, MessageEnd, MessageEvent, Side, Start};

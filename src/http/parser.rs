@@ -10,7 +10,7 @@ use crate::http::event::{
 };
 use crate::http::head::{self, Found, LineEnd, Reading, Trust};
 use crate::http::length::Sender;
-use crate::http::search;
+use crate::http::{plain, search};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_SKIPPED_BYTES_MAX, METHOD_TOKEN_BYTES_MAX};
 use crate::tcp::Absence;
 use crate::time::Timestamp;
@@ -34,15 +34,8 @@ pub struct MessageParser {
 #[derive(Debug)]
 struct Message {
     place: Place,
-    /// Stream position just past what was taken.
-    offset: u64,
-    /// Latest time of the message's bytes.
-    at: Timestamp,
-    body_bytes: u64,
-    body_seen_bytes: u64,
-    trailer_bytes: u32,
-    /// What was odd after the head.
-    anomalies: Anomalies,
+    /// What its end will tell, as far as it is known.
+    end: MessageEnd,
 }
 
 /// Where in the stream the parser stands.
@@ -82,18 +75,16 @@ enum After {
     Searching,
 }
 
-/// What one step led to.
-enum Step<'i> {
-    /// Nothing to tell yet.
-    On,
-    /// The input is used up.
-    Done,
-    /// An event that lends from the input, if at all.
-    Event(MessageEvent<'i>),
-    /// The held head is whole.
-    HeldHead,
-    /// The held head will never be whole; these anomalies say why.
-    UnfinishedHead(Anomalies),
+/// What a held head led to.
+enum Collected {
+    /// It is not whole yet.
+    Part,
+    /// So many bytes are of no head.
+    Unparsed(u64),
+    /// It is whole.
+    Whole,
+    /// It will never be whole; these anomalies say why.
+    Unfinished(Anomalies),
 }
 
 impl MessageParser {
@@ -110,38 +101,94 @@ impl MessageParser {
     }
 
     const fn at(side: Side, place: Place) -> Self {
-        let message = Message {
-            place,
-            offset: 0,
+        let end = MessageEnd {
             at: Timestamp::MIN,
+            offset: 0,
             body_bytes: 0,
             body_seen_bytes: 0,
-            trailer_bytes: 0,
+            ended: Ended::Whole,
             anomalies: Anomalies::NONE,
+            trailer_bytes: 0,
         };
+        let message = Message { place, end };
         Self { side, is_after_blank_lines: false, held: None, message }
     }
 
     /// Takes from the front of `input` and tells what it found; `None` once `input` is used up.
     ///
     /// `answering` is looked at when a response's head is complete.
+    #[inline]
     pub fn advance<'p, 'i: 'p>(
         &'p mut self,
         input: &mut Input<'i>,
         answering: Answering,
     ) -> Option<MessageEvent<'p>> {
-        if self.held.is_some() && !matches!(self.message.place, Place::Head(_)) {
+        match self.message.place {
+            _ if self.held.is_some() => self.next_other(input, answering),
+            Place::Ending(ended, after) => Some(MessageEvent::End(self.message.end(ended, after))),
+            _ if input.is_empty() => None,
+            _ => self.next(input, answering),
+        }
+    }
+
+    /// Tells what nearly all messages consist of.
+    fn next<'p, 'i: 'p>(
+        &'p mut self,
+        input: &mut Input<'i>,
+        answering: Answering,
+    ) -> Option<MessageEvent<'p>> {
+        match self.message.place {
+            Place::Boundary => {
+                if let Some(reading) = &plain::read(self.side, input.bytes)
+                    && reading.bytes.len() <= HEAD_BYTES_MAX
+                {
+                    return Some(self.open(reading, input, Trust::Boundary, answering));
+                }
+            }
+            Place::Length(left) if input.gap == 0 => {
+                return Some(MessageEvent::Body(self.message.part(input, left)));
+            }
+            _ => {}
+        }
+        self.next_other(input, answering)
+    }
+
+    /// Tells what is not so common.
+    #[inline(never)]
+    fn next_other<'p, 'i: 'p>(
+        &'p mut self,
+        input: &mut Input<'i>,
+        answering: Answering,
+    ) -> Option<MessageEvent<'p>> {
+        if !matches!(self.message.place, Place::Head(_)) {
             self.held = None;
         }
         loop {
-            match self.step(input, answering) {
-                Step::On => {}
-                Step::Done => return None,
-                Step::Event(event) => return Some(event),
-                Step::HeldHead => return Some(self.release(answering)),
-                Step::UnfinishedHead(anomalies) => {
-                    return Some(self.release_unfinished(anomalies, answering));
+            let event = match self.message.place {
+                Place::Ending(ended, after) => {
+                    return Some(MessageEvent::End(self.message.end(ended, after)));
                 }
+                _ if input.is_empty() => return None,
+                Place::Boundary => self.begin(input, Trust::Boundary, answering),
+                Place::Found(trust) => self.begin(input, trust, answering),
+                Place::Searching => self.look(input),
+                Place::Head(trust) => match self.collect(input, trust) {
+                    Collected::Part => None,
+                    Collected::Unparsed(len) => Some(MessageEvent::Unparsed(len)),
+                    Collected::Whole => return Some(self.release(answering)),
+                    Collected::Unfinished(anomalies) => {
+                        return Some(self.release_unfinished(anomalies, answering));
+                    }
+                },
+                Place::Length(left) if input.gap == 0 => {
+                    Some(MessageEvent::Body(self.message.part(input, left)))
+                }
+                Place::Length(_) | Place::Chunked(_) | Place::Close => {
+                    self.message.body(input, self.side)
+                }
+            };
+            if event.is_some() {
+                return event;
             }
         }
     }
@@ -167,16 +214,15 @@ impl MessageParser {
                 *self = Self::new(self.side);
                 return None;
             }
-            Place::Ending(ended, _) => self.message.place = Place::Ending(ended, After::Boundary),
-            Place::Close if ending == Ending::Closed && self.side == Side::Response => {
-                self.message.place = Place::Ending(Ended::Whole, After::Boundary);
-            }
-            Place::Length(_) | Place::Chunked(_) | Place::Close => {
-                self.message.place = Place::Ending(Ended::Early, After::Boundary);
-            }
+            Place::Ending(..) | Place::Length(_) | Place::Chunked(_) | Place::Close => {}
         }
         self.held = None;
-        self.message.end()
+        let ended = match self.message.place {
+            Place::Ending(ended, _) => ended,
+            Place::Close if ending == Ending::Closed && self.side == Side::Response => Ended::Whole,
+            _ => Ended::Early,
+        };
+        Some(MessageEvent::End(self.message.end(ended, After::Boundary)))
     }
 
     /// Gives up the current place: no `End` will come for a message that was begun, and from now
@@ -237,119 +283,119 @@ impl MessageParser {
     /// [`advance`](Self::advance) does without telling of them; gives the position past them.
     #[inline]
     pub fn pass_body(&mut self, at: Timestamp, len: usize) -> u64 {
-        let Message { place, offset, at: latest, body_bytes, body_seen_bytes, .. } =
-            &mut self.message;
+        let Message { place, end } = &mut self.message;
         let len = len as u64;
         if let Place::Length(left) = place {
             *left -= len;
         }
-        *offset += len;
-        *latest = at.max(*latest);
-        *body_bytes = body_bytes.saturating_add(len);
-        *body_seen_bytes = body_seen_bytes.saturating_add(len);
-        *offset
+        end.offset += len;
+        end.at = at.max(end.at);
+        end.body_bytes = end.body_bytes.saturating_add(len);
+        end.body_seen_bytes = end.body_seen_bytes.saturating_add(len);
+        end.offset
     }
 
+    /// Takes a head that was read in place.
     #[inline]
-    fn step<'i>(&mut self, input: &mut Input<'i>, answering: Answering) -> Step<'i> {
-        if let Place::Ending(..) = self.message.place {
-            return self.message.end().map_or(Step::On, Step::Event);
+    fn open<'i>(
+        &mut self,
+        reading: &Reading<'i>,
+        input: &mut Input<'i>,
+        trust: Trust,
+        answering: Answering,
+    ) -> MessageEvent<'i> {
+        let mut origin = self.origin(input, trust);
+        origin.header_bytes = u32::try_from(reading.bytes.len()).unwrap_or(u32::MAX);
+        input.take(reading.bytes.len());
+        self.message.end.offset = input.offset;
+        MessageEvent::Head(self.message.open(reading, &origin, answering))
+    }
+
+    /// Where a head comes from that begins here.
+    #[inline]
+    fn origin(&mut self, input: &Input<'_>, trust: Trust) -> Origin {
+        let mut origin = Origin::of(input, trust);
+        if std::mem::take(&mut self.is_after_blank_lines) {
+            origin.anomalies.add(Anomaly::LeadingBlankLines);
         }
-        if input.is_empty() {
-            return Step::Done;
-        }
-        match self.message.place {
-            Place::Boundary => self.begin(input, Trust::Boundary, answering),
-            Place::Found(trust) => self.begin(input, trust, answering),
-            Place::Searching => self.look(input),
-            Place::Head(trust) => self.collect(input, trust),
-            _ => self.message.body(input, self.side),
-        }
+        origin
     }
 
     /// At the start of a message: reads a head in place, or begins to hold one.
-    #[inline]
-    fn begin<'i>(&mut self, input: &mut Input<'i>, trust: Trust, answering: Answering) -> Step<'i> {
-        let Some(&first) = input.bytes.first() else {
-            self.search();
-            return Step::On;
-        };
-        if matches!(first, b'\r' | b'\n') {
-            let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    fn begin<'i>(
+        &mut self,
+        input: &mut Input<'i>,
+        trust: Trust,
+        answering: Answering,
+    ) -> Option<MessageEvent<'i>> {
+        let is_line_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        if input.bytes.first().is_some_and(is_line_end) {
             let len = input.bytes.iter().take_while(|byte| is_line_end(byte)).count();
             self.is_after_blank_lines = true;
-            return self.message.unparsed(input, len);
+            return Some(self.message.unparsed(input, len));
         }
-        match head::read(self.side, input.bytes, trust) {
+        let found = match trust {
+            _ if input.gap > 0 => Found::Other,
+            // That it is plain was tried.
+            Trust::Boundary => head::read_other(self.side, input.bytes, trust),
+            _ => head::read(self.side, input.bytes, trust),
+        };
+        match found {
             Found::Whole(reading) if reading.bytes.len() <= HEAD_BYTES_MAX => {
-                let mut origin = Origin::of(input, trust);
-                origin.header_bytes = u32::try_from(reading.bytes.len()).unwrap_or(u32::MAX);
-                if std::mem::take(&mut self.is_after_blank_lines) {
-                    origin.anomalies.add(Anomaly::LeadingBlankLines);
-                }
-                input.take(reading.bytes.len());
-                self.message.offset = input.offset;
-                Step::Event(MessageEvent::Head(self.message.open(reading, origin, answering)))
+                return Some(self.open(&reading, input, trust, answering));
             }
             Found::Whole(_) | Found::Partial => {
-                let mut origin = Origin::of(input, trust);
-                if std::mem::take(&mut self.is_after_blank_lines) {
-                    origin.anomalies.add(Anomaly::LeadingBlankLines);
-                }
-                self.held = Some(Box::new(HeldHead::new(origin)));
+                self.held = Some(Box::new(HeldHead::new(self.origin(input, trust))));
                 self.message.place = Place::Head(trust);
-                Step::On
             }
-            Found::Other => {
-                self.search();
-                Step::On
-            }
+            Found::Other => self.search(),
         }
+        None
     }
 
     /// In an unknown place: passes over the bytes up to the next plausible head.
-    fn look<'i>(&mut self, input: &mut Input<'i>) -> Step<'i> {
+    fn look<'i>(&mut self, input: &mut Input<'i>) -> Option<MessageEvent<'i>> {
         if input.gap > 0 {
             self.message.take_gap(input, u64::MAX);
-            return Step::On;
+            return None;
         }
         let Some((at, trust)) = search::find(self.side, input.bytes) else {
-            return self.message.unparsed(input, input.bytes.len());
+            return Some(self.message.unparsed(input, input.bytes.len()));
         };
         self.message.place = Place::Found(trust);
-        if at == 0 { Step::On } else { self.message.unparsed(input, at) }
+        (at > 0).then(|| self.message.unparsed(input, at))
     }
 
     /// In a head that is split over packets: holds its bytes until it is whole.
-    fn collect<'i>(&mut self, input: &mut Input<'i>, trust: Trust) -> Step<'i> {
+    fn collect(&mut self, input: &mut Input<'_>, trust: Trust) -> Collected {
         let Some(held) = self.held.as_deref_mut() else {
             self.search();
-            return Step::On;
+            return Collected::Part;
         };
         if input.gap > 0 {
             let gap = gap_in(self.side, input.absence);
-            return Step::UnfinishedHead([gap].into_iter().collect());
+            return Collected::Unfinished([gap].into_iter().collect());
         }
         let known = held.origin.header_bytes;
         let (taken, is_whole) = held.take(input.bytes);
         if !held.is_plausible(self.side, trust, is_whole) {
             // What this packet brought is looked at afresh, what came before is lost.
             self.search();
-            return if known == 0 {
-                self.message.unparsed(input, taken)
-            } else {
-                Step::Event(MessageEvent::Unparsed(u64::from(known)))
-            };
+            if known == 0 {
+                self.message.pass(input, taken);
+                return Collected::Unparsed(taken as u64);
+            }
+            return Collected::Unparsed(u64::from(known));
         }
         held.origin.ended_at = held.origin.ended_at.max(input.at);
         input.take(taken);
-        self.message.offset = input.offset;
+        self.message.end.offset = input.offset;
         if is_whole {
-            Step::HeldHead
+            Collected::Whole
         } else if held.is_hopeless() {
-            Step::UnfinishedHead(Anomalies::NONE)
+            Collected::Unfinished(Anomalies::NONE)
         } else {
-            Step::On
+            Collected::Part
         }
     }
 
@@ -366,7 +412,7 @@ impl MessageParser {
             _ => head::read_unfinished(*side, &held.bytes, Trust::Boundary),
         };
         if let Some(reading) = reading {
-            return MessageEvent::Head(message.open(reading, held.origin, answering));
+            return MessageEvent::Head(message.open(&reading, &held.origin, answering));
         }
         message.place = Place::Searching;
         MessageEvent::Unparsed(u64::from(held.origin.header_bytes))
@@ -391,7 +437,7 @@ impl MessageParser {
         };
         held.origin.anomalies.add_all(anomalies);
         held.origin.anomalies.add(Anomaly::UnfinishedHead);
-        let unfinished = message.open(reading, held.origin, answering);
+        let unfinished = message.open(&reading, &held.origin, answering);
         message.place = Place::Ending(Ended::Early, After::Searching);
         MessageEvent::Head(unfinished)
     }
@@ -400,8 +446,13 @@ impl MessageParser {
 impl Message {
     /// Begins the message that `reading` is the head of.
     #[inline]
-    fn open<'h>(&mut self, reading: Reading<'h>, origin: Origin, answering: Answering) -> Head<'h> {
-        let Reading { bytes, start, host, lengths, mut anomalies } = reading;
+    fn open<'h>(
+        &mut self,
+        reading: &Reading<'h>,
+        origin: &Origin,
+        answering: Answering,
+    ) -> Head<'h> {
+        let Reading { bytes, start, host, lengths, mut anomalies } = *reading;
         let body = lengths.decide(match start {
             Start::Request { .. } => Sender::Request,
             Start::Response { status } => Sender::Response(status, answering),
@@ -417,11 +468,15 @@ impl Message {
                 Place::Ending(Ended::Whole, After::Boundary)
             }
         };
-        self.at = origin.ended_at;
-        self.body_bytes = 0;
-        self.body_seen_bytes = 0;
-        self.trailer_bytes = 0;
-        self.anomalies = Anomalies::NONE;
+        self.end = MessageEnd {
+            at: origin.ended_at,
+            offset: self.end.offset,
+            body_bytes: 0,
+            body_seen_bytes: 0,
+            ended: Ended::Whole,
+            anomalies: Anomalies::NONE,
+            trailer_bytes: 0,
+        };
         Head {
             bytes,
             start,
@@ -439,61 +494,61 @@ impl Message {
     }
 
     /// In a body: takes what belongs to it.
-    fn body<'i>(&mut self, input: &mut Input<'i>, side: Side) -> Step<'i> {
+    fn body<'i>(&mut self, input: &mut Input<'i>, side: Side) -> Option<MessageEvent<'i>> {
         if input.gap > 0 {
-            self.anomalies.add(gap_in(side, input.absence));
+            self.end.anomalies.add(gap_in(side, input.absence));
         }
         match self.place {
             Place::Length(left) => {
-                let (len, event) = self.run(input, left);
-                let is_missed =
-                    matches!(event, MessageEvent::BodyGap(_)) && input.absence == Absence::Missed;
-                self.place = if len < left {
-                    Place::Length(left - len)
-                } else {
-                    let ended = if is_missed { Ended::TailLost } else { Ended::Whole };
-                    Place::Ending(ended, After::Boundary)
+                let len = self.gap(input, left);
+                self.place = match (left - len, input.absence) {
+                    (0, Absence::Missed) => Place::Ending(Ended::TailLost, After::Boundary),
+                    (0, Absence::Cut) => Place::Ending(Ended::Whole, After::Boundary),
+                    (left, _) => Place::Length(left),
                 };
-                Step::Event(event)
+                Some(MessageEvent::BodyGap(len))
             }
             Place::Close if side == Side::Request && input.gap > 0 => self.lose(),
-            Place::Close => Step::Event(self.run(input, u64::MAX).1),
+            Place::Close => Some(self.run(input, u64::MAX).1),
             Place::Chunked(mut chunks) => {
-                let step = self.chunk(&mut chunks, input);
-                self.trailer_bytes = chunks.trailer_bytes();
+                let event = self.chunk(&mut chunks, input);
+                self.end.trailer_bytes = chunks.trailer_bytes();
                 if matches!(self.place, Place::Chunked(_)) {
                     self.place = Place::Chunked(chunks);
                 }
-                step
+                event
             }
-            _ => Step::On,
+            _ => None,
         }
     }
 
     /// In a chunked body: takes a run of data, or the framing up to the next one.
-    fn chunk<'i>(&mut self, chunks: &mut Chunks, input: &mut Input<'i>) -> Step<'i> {
+    fn chunk<'i>(
+        &mut self,
+        chunks: &mut Chunks,
+        input: &mut Input<'i>,
+    ) -> Option<MessageEvent<'i>> {
         if let Some(left) = chunks.data_left() {
             let (len, event) = self.run(input, left);
             chunks.take_data(len);
-            return Step::Event(event);
+            return Some(event);
         }
         if input.gap > 0 {
             return self.lose();
         }
-        let (len, framed) = chunks.read(input.bytes, &mut self.anomalies);
+        let (len, framed) = chunks.read(input.bytes, &mut self.end.anomalies);
         if len > 0 {
-            input.take(len);
-            self.offset = input.offset;
-            self.at = self.at.max(input.at);
+            self.pass(input, len);
+            self.end.at = self.end.at.max(input.at);
         }
         match framed {
-            Framed::On => Step::On,
+            Framed::On => None,
             Framed::End => {
                 self.place = Place::Ending(Ended::Whole, After::Boundary);
-                Step::On
+                None
             }
             Framed::Broken => {
-                self.anomalies.add(Anomaly::InvalidChunk);
+                self.end.anomalies.add(Anomaly::InvalidChunk);
                 self.lose()
             }
         }
@@ -501,58 +556,79 @@ impl Message {
 
     /// Takes up to `left` bytes of the body, seen or not.
     fn run<'i>(&mut self, input: &mut Input<'i>, left: u64) -> (u64, MessageEvent<'i>) {
-        let (len, event) = if input.gap > 0 {
-            let len = self.take_gap(input, left);
-            if input.absence == Absence::Cut {
-                self.at = self.at.max(input.at);
-            }
-            (len, MessageEvent::BodyGap(len))
-        } else {
-            let bytes = input.take(usize::try_from(left).unwrap_or(usize::MAX));
-            let len = bytes.len() as u64;
-            self.at = self.at.max(input.at);
-            self.body_seen_bytes = self.body_seen_bytes.saturating_add(len);
-            (len, MessageEvent::Body(bytes))
+        if input.gap > 0 {
+            let len = self.gap(input, left);
+            return (len, MessageEvent::BodyGap(len));
+        }
+        let bytes = self.seen(input, left);
+        (bytes.len() as u64, MessageEvent::Body(bytes))
+    }
+
+    /// Takes up to `left` bytes of the body that were never captured, and says how many.
+    fn gap(&mut self, input: &mut Input<'_>, left: u64) -> u64 {
+        let len = self.take_gap(input, left);
+        if input.absence == Absence::Cut {
+            self.end.at = self.end.at.max(input.at);
+        }
+        self.end.body_bytes = self.end.body_bytes.saturating_add(len);
+        len
+    }
+
+    /// Takes up to `left` bytes of the body that were captured.
+    #[inline]
+    fn seen<'i>(&mut self, input: &mut Input<'i>, left: u64) -> &'i [u8] {
+        let bytes = self.pass(input, usize::try_from(left).unwrap_or(usize::MAX));
+        let (end, len) = (&mut self.end, bytes.len() as u64);
+        end.at = end.at.max(input.at);
+        end.body_bytes = end.body_bytes.saturating_add(len);
+        end.body_seen_bytes = end.body_seen_bytes.saturating_add(len);
+        bytes
+    }
+
+    /// In a body that ends after `left` bytes: takes captured bytes of it.
+    #[inline]
+    fn part<'i>(&mut self, input: &mut Input<'i>, left: u64) -> &'i [u8] {
+        let bytes = self.seen(input, left);
+        self.place = match left - bytes.len() as u64 {
+            0 => Place::Ending(Ended::Whole, After::Boundary),
+            left => Place::Length(left),
         };
-        self.offset = input.offset;
-        self.body_bytes = self.body_bytes.saturating_add(len);
-        (len, event)
+        bytes
     }
 
     /// Ends the message because its framing is lost.
-    const fn lose<'i>(&mut self) -> Step<'i> {
+    const fn lose<'i>(&mut self) -> Option<MessageEvent<'i>> {
         self.place = Place::Ending(Ended::Early, After::Searching);
-        Step::On
+        None
     }
 
-    /// Tells the end of the message and goes on to what follows it.
-    fn end<'i>(&mut self) -> Option<MessageEvent<'i>> {
-        let Place::Ending(ended, after) = self.place else { return None };
+    /// The end of the message, behind which is what follows it.
+    #[inline]
+    const fn end(&mut self, ended: Ended, after: After) -> &MessageEnd {
         self.place = match after {
             After::Boundary => Place::Boundary,
             After::Searching => Place::Searching,
         };
-        Some(MessageEvent::End(MessageEnd {
-            at: self.at,
-            offset: self.offset,
-            body_bytes: self.body_bytes,
-            body_seen_bytes: self.body_seen_bytes,
-            ended,
-            anomalies: self.anomalies,
-            trailer_bytes: self.trailer_bytes,
-        }))
+        self.end.ended = ended;
+        &self.end
     }
 
     fn take_gap(&mut self, input: &mut Input<'_>, len: u64) -> u64 {
         let taken = input.take_gap(len);
-        self.offset = input.offset;
+        self.end.offset = input.offset;
         taken
     }
 
-    fn unparsed<'i>(&mut self, input: &mut Input<'i>, len: usize) -> Step<'i> {
-        let len = input.take(len).len() as u64;
-        self.offset = input.offset;
-        Step::Event(MessageEvent::Unparsed(len))
+    /// Takes up to `len` bytes from the front.
+    #[inline]
+    fn pass<'i>(&mut self, input: &mut Input<'i>, len: usize) -> &'i [u8] {
+        let taken = input.take(len);
+        self.end.offset = input.offset;
+        taken
+    }
+
+    fn unparsed<'i>(&mut self, input: &mut Input<'i>, len: usize) -> MessageEvent<'i> {
+        MessageEvent::Unparsed(self.pass(input, len).len() as u64)
     }
 }
 

@@ -4,144 +4,213 @@
 #![expect(clippy::inline_always, reason = "the reading is compiled for each kind of processor")]
 
 use crate::anomaly::Anomalies;
-use crate::http::class::{self, Look, Looking};
+use crate::http::class::{self, Chunk, Look, Looking};
 use crate::http::event::{Side, Start};
 use crate::http::head::{FAST_FIELDS, Reading};
 use crate::http::length::{Fold, LengthFields};
+use crate::http::rest::Rest;
 use crate::limits::METHOD_TOKEN_BYTES_MAX;
 
 /// Reads the whole head at the start of `bytes`; `None` where it is not whole or not plain. What
 /// it gives is what the regular reading gives.
-#[inline]
+#[inline(always)]
 pub(super) fn read(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
-    class::look(Plain { side, bytes })
+    let mut parts = Parts::UNKNOWN;
+    if !class::look(Plain { side, bytes, parts: &mut parts }) {
+        return None;
+    }
+    parts.reading(bytes)
 }
 
 /// A head to be read.
-struct Plain<'h> {
+struct Plain<'p, 'h> {
     side: Side,
     bytes: &'h [u8],
+    parts: &'p mut Parts<'h>,
 }
 
-impl<'h> Looking for Plain<'h> {
-    type Found = Option<Reading<'h>>;
+/// The parts of a head that matter here. The search writes each where it stands when it is found, so
+/// that it has little to carry from line to line.
+struct Parts<'h> {
+    start: Start<'h>,
+    is_http_1_0: bool,
+    /// The values of the fields, as they stand behind the colon.
+    host: Option<&'h [u8]>,
+    length: Option<&'h [u8]>,
+    coding: Option<&'h [u8]>,
+    /// How long the head is.
+    len: usize,
+}
+
+impl Looking for Plain<'_, '_> {
+    /// Whether the head is whole and plain.
+    type Found = bool;
 
     #[inline(always)]
-    fn look<L: Look>(self) -> Option<Reading<'h>> {
-        read_with::<L>(self.side, self.bytes)
+    fn look<L: Look>(self) -> bool {
+        self.find::<L>().is_some()
     }
 }
 
-#[inline(always)]
-fn read_with<L: Look>(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
-    let (start, minor_version, mut rest) = match side {
-        Side::Request => request_line::<L>(bytes)?,
-        Side::Response => status_line::<L>(bytes)?,
-    };
-    let mut host = None;
-    let mut lengths = LengthFields::default();
-    for _ in 0..=FAST_FIELDS {
-        if let [b'\r', b'\n', after @ ..] = rest {
-            if minor_version == b'0' {
-                lengths.http_1_0();
+impl Plain<'_, '_> {
+    #[inline(always)]
+    fn find<L: Look>(self) -> Option<()> {
+        let Self { side, bytes, parts } = self;
+        let mut room = [0; size_of::<Chunk>()];
+        let head = Rest::of(bytes, &mut room);
+        let mut rest = match side {
+            Side::Request => request_line::<L>(head, parts)?,
+            Side::Response => status_line::<L>(head, parts)?,
+        };
+        for _ in 0..FAST_FIELDS {
+            let Some((name_len, line, next)) = field::<L>(rest) else { break };
+            if matches!(name_len, 0 | 4 | 14 | 17) {
+                parts.note(name_len, line)?;
             }
-            let bytes = bytes.split_at(bytes.len() - after.len()).0;
-            return Some(Reading { bytes, start, host, lengths, anomalies: Anomalies::NONE });
+            rest = next;
         }
-        let (name, value, next) = field::<L>(rest)?;
-        match name.len() {
-            4 if host.is_none() && name.eq_ignore_ascii_case(b"host") => {
-                host = Some(value.trim_ascii());
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                lengths.content_length(value.trim_ascii());
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                lengths.transfer_encoding(value.trim_ascii(), Fold::Straight);
-            }
-            _ => {}
-        }
-        rest = next;
+        let body = rest.behind_of(b"\r\n")?;
+        parts.len = bytes.len() - body.bytes.len();
+        Some(())
     }
-    None
 }
 
-/// The name and the value of the field at the start of `bytes`, and what follows its line.
+impl<'h> Parts<'h> {
+    const UNKNOWN: Self = Self {
+        start: Start::Response { status: 0 },
+        is_http_1_0: false,
+        host: None,
+        length: None,
+        coding: None,
+        len: 0,
+    };
+
+    /// Takes in the line of a field with a name of that length, which only fields that matter and
+    /// few others have; `None` where a head should not have it.
+    #[inline(always)]
+    fn note(&mut self, name_len: usize, line: &'h [u8]) -> Option<()> {
+        let (name, [_, value @ ..]) = line.split_at_checked(name_len)? else { return None };
+        let place = match name_len {
+            0 => return None,
+            4 if is_named(name, b"host") && self.host.is_none() => &mut self.host,
+            14 if is_named(name, b"content-length") => &mut self.length,
+            17 if is_named(name, b"transfer-encoding") => &mut self.coding,
+            _ => return Some(()),
+        };
+        place.replace(value).is_none().then_some(())
+    }
+
+    /// What the parts of the head that `bytes` begin with say.
+    #[inline(always)]
+    fn reading(self, bytes: &'h [u8]) -> Option<Reading<'h>> {
+        let mut lengths = LengthFields::default();
+        if let Some(value) = self.length {
+            lengths.content_length(trimmed(value));
+        }
+        if let Some(value) = self.coding {
+            // A copy, so that the address of the fields is taken for this alone.
+            let mut with_coding = lengths;
+            with_coding.transfer_encoding(trimmed(value), Fold::Straight);
+            lengths = with_coding;
+        }
+        if self.is_http_1_0 {
+            lengths.http_1_0();
+        }
+        Some(Reading {
+            bytes: bytes.get(..self.len)?,
+            start: self.start,
+            host: self.host.map(trimmed),
+            lengths,
+            anomalies: Anomalies::NONE,
+        })
+    }
+}
+
+/// The field whose line is first: how long its name is, its line without CRLF, and what follows.
 #[inline(always)]
-fn field<L: Look>(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let padded;
-    let chunk = if let Some(chunk) = bytes.first_chunk() {
-        chunk
-    } else {
-        padded = class::padded(bytes);
-        &padded
+fn field<'h, 'l, L: Look>(rest: Rest<'h, 'l>) -> Option<(usize, &'h [u8], Rest<'h, 'l>)> {
+    let (name_ends, value_ends) = rest.field_ends::<L>();
+    // What ends a value ends a name as well.
+    let (name_len, end) = match value_ends {
+        0 => long_field::<L>(rest, name_ends)?,
+        ends => (name_ends.trailing_zeros() as usize, ends.trailing_zeros() as usize),
     };
-    // A name that fills the chunk goes on behind it; the value behind a colon is looked for in
-    // the same chunk first.
-    let name_len = L::names(chunk).trailing_zeros();
-    let value_ends = L::values(chunk).checked_shr(name_len + 1).unwrap_or(0);
-    let (name, rest) = match name_len {
-        0 => return None,
-        32 => bytes.split_at(class::name_len::<L>(bytes)),
-        len => bytes.split_at_checked(len as usize)?,
-    };
-    let [b':', rest @ ..] = rest else { return None };
-    let value_len = match value_ends {
-        0 => class::value_len::<L>(rest),
+    if rest.bytes.get(name_len) != Some(&b':') {
+        return None;
+    }
+    let (line, rest) = rest.split(end)?;
+    Some((name_len, line, rest.behind_of(b"\r\n")?))
+}
+
+/// How long the name and the line are that are first and fill a chunk, in which the name ends so.
+#[inline(always)]
+fn long_field<L: Look>(rest: Rest<'_, '_>, name_ends: u32) -> Option<(usize, usize)> {
+    let seen = size_of::<Chunk>();
+    let name_len = match name_ends {
+        0 => seen + rest.behind(seen)?.name_len::<L>(),
         ends => ends.trailing_zeros() as usize,
     };
-    let (value, rest) = rest.split_at_checked(value_len)?;
-    let [b'\r', b'\n', next @ ..] = rest else { return None };
-    Some((name, value, next))
+    let seen = seen.max(name_len);
+    Some((name_len, seen + rest.behind(seen)?.value_len::<L>()))
 }
 
-/// The start, the minor version's digit, and what follows the line.
-type StartLine<'h> = (Start<'h>, u8, &'h [u8]);
-
+/// Whether a name is `expected`, which is in lower case, in any case. Of the bytes in names only
+/// letters differ by the bit of lower case alone.
 #[inline(always)]
-fn request_line<L: Look>(bytes: &[u8]) -> Option<StartLine<'_>> {
-    let (method, rest) = bytes.split_at(class::name_len::<L>(bytes));
-    let [b' ', rest @ ..] = rest else { return None };
-    let (target, rest) = rest.split_at(class::target_len::<L>(rest));
-    let [
-        b' ',
-        b'H',
-        b'T',
-        b'T',
-        b'P',
-        b'/',
-        b'1',
-        b'.',
-        minor @ (b'0' | b'1'),
-        b'\r',
-        b'\n',
-        rest @ ..,
-    ] = rest
-    else {
-        return None;
-    };
+fn is_named<const N: usize>(name: &[u8], expected: &[u8; N]) -> bool {
+    name.first_chunk::<N>().is_some_and(|name| {
+        name.iter().zip(expected).fold(0, |odd, (byte, other)| odd | (byte | 0x20) ^ other) == 0
+    })
+}
+
+/// A value without the blanks around it: nearly all have one before them, and no other.
+#[inline(always)]
+fn trimmed(value: &[u8]) -> &[u8] {
+    match value {
+        [b' ', text @ ..] if matches!(text, [first, .., last] if *first > b' ' && *last > b' ') => {
+            text
+        }
+        _ => value.trim_ascii(),
+    }
+}
+
+/// Finds the parts of the request line, and gives what follows it.
+#[inline(always)]
+fn request_line<'h, 'l, L: Look>(
+    head: Rest<'h, 'l>,
+    parts: &mut Parts<'h>,
+) -> Option<Rest<'h, 'l>> {
+    let (method, rest) = head.split(head.name_len::<L>())?;
+    let rest = rest.behind_of(b" ")?;
+    let (target, rest) = rest.split(rest.target_len::<L>())?;
     let is_plain = !method.is_empty() && !target.is_empty();
-    let start = Start::Request { method, target };
-    (is_plain && method.len() <= METHOD_TOKEN_BYTES_MAX).then_some((start, *minor, rest))
+    if !is_plain || method.len() > METHOD_TOKEN_BYTES_MAX {
+        return None;
+    }
+    parts.start = Start::Request { method, target };
+    let behind_1_1 = rest.behind_of(b" HTTP/1.1\r\n");
+    parts.is_http_1_0 = behind_1_1.is_none();
+    behind_1_1.or_else(|| rest.behind_of(b" HTTP/1.0\r\n"))
 }
 
+/// Finds the parts of the status line, and gives what follows it.
 #[inline(always)]
-fn status_line<L: Look>(bytes: &[u8]) -> Option<StartLine<'_>> {
-    let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ (b'0' | b'1'), b' ', rest @ ..] = bytes
+fn status_line<'h, 'l, L: Look>(head: Rest<'h, 'l>, parts: &mut Parts<'h>) -> Option<Rest<'h, 'l>> {
+    let behind_1_1 = head.behind_of(b"HTTP/1.1 ");
+    parts.is_http_1_0 = behind_1_1.is_none();
+    let rest = behind_1_1.or_else(|| head.behind_of(b"HTTP/1.0 "))?;
+    let (&[hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9'], rest) =
+        rest.split_chunk()?
     else {
-        return None;
-    };
-    let [hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] = rest else {
         return None;
     };
     let digits = [hundreds, tens, ones].map(|digit| u16::from(digit - b'0'));
     let status = digits.into_iter().fold(0, |number, digit| number * 10 + digit);
-    let rest = match rest {
-        [b' ', rest @ ..] => rest.split_at(class::value_len::<L>(rest)).1,
-        rest => rest,
-    };
-    let [b'\r', b'\n', rest @ ..] = rest else { return None };
-    Some((Start::Response { status }, *minor, rest))
+    parts.start = Start::Response { status };
+    match rest.behind_of(b" ") {
+        Some(reason) => reason.behind(reason.value_len::<L>())?.behind_of(b"\r\n"),
+        None => rest.behind_of(b"\r\n"),
+    }
 }
 
 #[cfg(test)]
@@ -149,6 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::class::Narrow;
     use crate::http::head::{Found, read_regular};
 
     /// Heads that are plain but for what the bytes put in at some places make of them.
@@ -182,15 +252,53 @@ mod tests {
         })
     }
 
+    /// The reading with the look that every processor has.
+    fn read_narrowly(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
+        let mut parts = Parts::UNKNOWN;
+        let is_plain = Plain { side, bytes, parts: &mut parts }.look::<Narrow>();
+        is_plain.then(|| parts.reading(bytes)).flatten()
+    }
+
+    /// The regular reading of a whole head.
+    fn read_regularly(side: Side, bytes: &[u8]) -> Option<Reading<'_>> {
+        match read_regular(side, bytes) {
+            Ok(Found::Whole(reading)) => Some(reading),
+            _ => None,
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
         #[test]
         fn what_is_plain_reads_as_the_regular_reading_has_it((side, bytes) in heads()) {
-            if let Some(reading) = read(side, &bytes) {
-                let Ok(Found::Whole(regular)) = read_regular(side, &bytes) else {
-                    return Err(TestCaseError::fail(format!("only plain: {bytes:?}")));
-                };
-                prop_assert_eq!(format!("{reading:?}"), format!("{regular:?}"));
+            let plain = read(side, &bytes).map(|reading| format!("{reading:?}"));
+            let narrow = read_narrowly(side, &bytes).map(|reading| format!("{reading:?}"));
+            prop_assert_eq!(&narrow, &plain);
+            if plain.is_some() {
+                let regular = read_regularly(side, &bytes).map(|reading| format!("{reading:?}"));
+                prop_assert_eq!(plain, regular);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_may_end_anywhere_in_the_chunks_that_are_looked_at() {
+        let check = |side: Side, head: &str| {
+            let plain = read(side, head.as_bytes()).map(|reading| format!("{reading:?}"));
+            let narrow = read_narrowly(side, head.as_bytes()).map(|it| format!("{it:?}"));
+            let regular = read_regularly(side, head.as_bytes()).map(|it| format!("{it:?}"));
+            assert!(plain.is_some() && plain == regular && narrow == regular, "{head:?}");
+        };
+        let names = [1, 4, 14, 17].into_iter().chain(27..37).chain(60..68);
+        for (name, value) in names.flat_map(|name| (0..70).map(move |value| (name, value))) {
+            let (name, value) = ("n".repeat(name), "v".repeat(value));
+            for body in [0, 1, 5, 40] {
+                let rest = format!("{name}:{value}\r\n\r\n{}", "b".repeat(body));
+                check(
+                    Side::Response,
+                    &format!("HTTP/1.1 200 {value}\r\nContent-Length: 7\r\n{rest}"),
+                );
+                check(Side::Request, &format!("GET /{value} HTTP/1.1\r\nHost: a.test\r\n{rest}"));
             }
         }
     }
@@ -208,5 +316,9 @@ mod tests {
         other(Side::Request, "GET / HTTP/1.1\r\nHost : a\r\n\r\n");
         other(Side::Request, "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n");
         other(Side::Response, "HTTP/1.1 099 No\r\n\r\n");
+        other(Side::Response, "HTTP/1.1 200 OK\r\n: x\r\n\r\n");
+        let fields = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+        check(Side::Response, &fields(FAST_FIELDS));
+        other(Side::Response, &fields(FAST_FIELDS + 1));
     }
 }
