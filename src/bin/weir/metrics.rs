@@ -142,9 +142,14 @@ impl Collector for Figures {
         encoder
             .encode_descriptor("weir_build", "Which weir this is.", None, MetricType::Info)?
             .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+        // The board before the ledger, as it is written after it: no exchange is in a histogram that
+        // is not counted. Copied, so that nobody waits for a scraper.
+        let (groups, other, otlp) = {
+            let board = self.board.lock();
+            (board.groups.clone(), board.other.clone(), board.otlp.clone())
+        };
         let ledger = self.watch.ledger();
         counters(&mut encoder, &ledger, load(&self.watch.bytes), load(&self.watch.unkept))?;
-        let otlp = self.board.lock().otlp.clone();
         if let Some(otlp) = otlp {
             exported(&mut encoder, &otlp.account())?;
         }
@@ -156,11 +161,6 @@ impl Collector for Figures {
             None,
             MetricType::Histogram,
         )?;
-        // Copied, so that nobody waits for a scraper.
-        let (groups, other) = {
-            let board = self.board.lock();
-            (board.groups.clone(), board.other.clone())
-        };
         for (key, latencies) in &groups {
             histogram(&mut metric.encode_family(&labels(key))?, latencies)?;
         }
