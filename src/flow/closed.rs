@@ -10,21 +10,22 @@ use crate::time::Timestamp;
 #[derive(Debug)]
 struct Entry<S> {
     key: FlowKey,
-    hash: KeyHash,
     closed_at: Timestamp,
-    /// `None` once another flow has taken the endpoints.
-    state: Option<S>,
+    state: S,
 }
 
 /// States of closed flows by key, the oldest forgotten first.
 ///
 /// They lie in the order of their closing, apart from the flows that are open: remembering and
-/// forgetting go through memory in order, and the few flows at work stay in the cache.
+/// forgetting go through memory in order, and the few flows at work stay in the cache. What is
+/// needed to forget one lies apart from what is remembered of it, which is long out of the cache.
 #[derive(Debug)]
 pub struct ClosedFlows<S> {
-    /// Numbers of entries, by key.
+    /// Numbers of entries, by key; an entry whose number is gone is forgotten.
     index: HashTable<u32>,
     entries: VecDeque<Entry<S>>,
+    /// The hash of each entry's key.
+    hashes: VecDeque<KeyHash>,
     /// The number of the first entry; numbers go round.
     first: u32,
     flows_max: usize,
@@ -37,6 +38,7 @@ impl<S> ClosedFlows<S> {
         Self {
             index: HashTable::new(),
             entries: VecDeque::new(),
+            hashes: VecDeque::new(),
             first: 0,
             flows_max: flows_max.clamp(1, u32::MAX as usize),
         }
@@ -58,7 +60,7 @@ impl<S> ClosedFlows<S> {
     #[must_use]
     pub fn get(&self, hash: KeyHash, key: &FlowKey) -> Option<&S> {
         let number = self.index.find(hash.0, |&number| self.is_of(number, key))?;
-        self.entries.get(number.wrapping_sub(self.first) as usize)?.state.as_ref()
+        self.entries.get(number.wrapping_sub(self.first) as usize).map(|entry| &entry.state)
     }
 
     /// Remembers a flow that was closed at `at`, instead of any other of that key; the one that
@@ -70,24 +72,21 @@ impl<S> ClosedFlows<S> {
         }
         #[expect(clippy::cast_possible_truncation, reason = "the bound fits, and numbers go round")]
         let number = self.first.wrapping_add(self.entries.len() as u32);
-        self.entries.push_back(Entry { key, hash, closed_at: at, state: Some(state) });
-        let Self { index, entries, first, .. } = self;
+        self.entries.push_back(Entry { key, closed_at: at, state });
+        self.hashes.push_back(hash);
+        let Self { index, hashes, first, .. } = self;
         index.insert_unique(hash.0, number, |number| {
-            let entry = entries.get(number.wrapping_sub(*first) as usize);
-            entry.map_or(0, |entry| entry.hash.0)
+            hashes.get(number.wrapping_sub(*first) as usize).map_or(0, |hash| hash.0)
         });
     }
 
     /// Forgets the flow of `key`: its endpoints serve another.
     pub fn forget(&mut self, hash: KeyHash, key: &FlowKey) {
         let Self { index, entries, first, .. } = self;
-        let place = |number: u32| number.wrapping_sub(*first) as usize;
-        let is_of = |&number: &u32| entries.get(place(number)).is_some_and(|it| it.key == *key);
+        let entry = |number: u32| entries.get(number.wrapping_sub(*first) as usize);
+        let is_of = |&number: &u32| entry(number).is_some_and(|it| it.key == *key);
         if let Ok(found) = index.find_entry(hash.0, is_of) {
-            let (number, _) = found.remove();
-            if let Some(entry) = entries.get_mut(place(number)) {
-                entry.state = None;
-            }
+            found.remove();
         }
     }
 
@@ -99,12 +98,11 @@ impl<S> ClosedFlows<S> {
     }
 
     fn forget_first(&mut self) {
-        let Some(entry) = self.entries.pop_front() else { return };
+        let Some(hash) = self.hashes.pop_front() else { return };
+        self.entries.pop_front();
         let number = self.first;
         self.first = number.wrapping_add(1);
-        if entry.state.is_some()
-            && let Ok(found) = self.index.find_entry(entry.hash.0, |&it| it == number)
-        {
+        if let Ok(found) = self.index.find_entry(hash.0, |&it| it == number) {
             found.remove();
         }
     }
