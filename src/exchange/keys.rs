@@ -144,54 +144,81 @@ impl<F: FnMut(usize)> Looking for Keys<'_, F> {
 
     #[inline(always)]
     fn look<L: Look>(mut self) {
-        // Marks of the chunk before in the lower half, of the chunk that is looked at in the upper.
-        let (mut quotes, mut blanks) = (0_u64, 0_u64);
+        let mut before = Marks::default();
         let mut begin = 0;
         let mut rest = self.json;
+        // Two chunks at a time: a loop over the keys of each ends where nobody foresees it.
         while !rest.is_empty() {
-            let last;
-            let (chunk, after): (&Chunk, _) = if let Some(parts) = rest.split_first_chunk() {
-                parts
+            let (marks, after) = if let Some((pair, after)) = rest.split_first_chunk::<PAIR>() {
+                (Marks::of_pair::<L>(pair), after)
             } else {
-                last = class::padded(rest);
-                (&last, &[][..])
+                let mut pair = [0; PAIR];
+                if let Some(place) = pair.get_mut(..rest.len()) {
+                    place.copy_from_slice(rest);
+                }
+                (Marks::of_pair::<L>(&pair), &[][..])
             };
-            quotes = quotes >> 32 | u64::from(L::equal(chunk, b'"')) << 32;
-            blanks = blanks >> 32 | u64::from(L::blanks(chunk)) << 32;
-            let colons = u64::from(L::equal(chunk, b':')) << 32;
-            let mut keys = colons & (quotes << 1 | blanks << 1);
+            let ends = marks.quotes | marks.blanks;
+            let end_before = (before.quotes | before.blanks) >> 63;
+            let mut keys = marks.colons & (ends << 1 | end_before);
+            let quotes = u128::from(marks.quotes) << 64 | u128::from(before.quotes);
             while keys != 0 {
                 let place = keys.trailing_zeros();
                 keys &= keys - 1;
-                let colon = begin + place as usize - 32;
-                if self.may_be_secret(colon, quotes & !(u64::MAX << (place - 1)), place)
+                let colon = begin + place as usize;
+                // The quotes of the 64 bytes in front of the one before the colon, last one on top.
+                #[expect(clippy::cast_possible_truncation, reason = "what is above is behind it")]
+                let opening = (quotes << 1 >> place) as u64;
+                if self.may_be_secret(colon, opening)
                     && ends_with_secret_key(self.json.get(..colon).unwrap_or_default())
                 {
                     (self.found)(colon);
                 }
             }
-            begin += size_of::<Chunk>();
+            before = marks;
+            begin += PAIR;
             rest = after;
         }
     }
 }
 
 impl<F> Keys<'_, F> {
-    /// Whether a name before that colon, which is at bit `place`, may be one of a secret, by its
-    /// length and its last letter; `before` are the quotes before the byte in front of the colon.
+    /// Whether a name before that colon may be one of a secret, by its length and its last letter;
+    /// `opening` are the quotes before the byte in front of the colon, the nearest on top.
     #[inline(always)]
-    fn may_be_secret(&self, colon: usize, before: u64, place: u32) -> bool {
+    fn may_be_secret(&self, colon: usize, opening: u64) -> bool {
         let Some(&[last, end]) =
             colon.checked_sub(2).and_then(|at| self.json.get(at..colon)?.first_chunk())
         else {
             return false;
         };
-        if end != b'"' {
-            return true;
+        end != b'"' || may_be_secret(opening.leading_zeros() as usize, Some(&last))
+    }
+}
+
+/// Bytes that are looked at before the keys among them.
+const PAIR: usize = 2 * size_of::<Chunk>();
+
+/// What stands where in a pair of chunks, a bit a byte.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    quotes: u64,
+    blanks: u64,
+    colons: u64,
+}
+
+impl Marks {
+    #[inline(always)]
+    fn of_pair<L: Look>(pair: &[u8; PAIR]) -> Self {
+        let (Some(first), Some(second)) = (pair.first_chunk(), pair.last_chunk()) else {
+            return Self::default();
+        };
+        let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        Self {
+            quotes: both(L::equal(first, b'"'), L::equal(second, b'"')),
+            blanks: both(L::blanks(first), L::blanks(second)),
+            colons: both(L::equal(first, b':'), L::equal(second, b':')),
         }
-        let opening = 63 - before.leading_zeros().min(63);
-        let len = (place - 2).saturating_sub(opening) as usize;
-        before != 0 && may_be_secret(len, Some(&last))
     }
 }
 
