@@ -197,7 +197,7 @@ impl ColumnEncoder {
         }
         let scale = Scale::of(values, sign);
         let few = self.count_distinct(values);
-        if few && self.dictionary_bits(values.len()) < token_bits(values, scale) {
+        if few && self.dictionary_bits(values.len()) < self.token_bits(values.len(), scale) {
             self.encode_dictionary(values, out);
         } else {
             self.encode_tokens(values, scale, out);
@@ -235,6 +235,20 @@ impl ColumnEncoder {
     fn dictionary_bits(&self, rows: usize) -> f64 {
         let table: usize = self.distinct.iter().map(|&(value, _)| varint_bits(value)).sum();
         entropy_bits(self.distinct.iter().map(|&(_, count)| count), rows) + bits(table)
+    }
+
+    /// About how many bits the column takes as tokens.
+    fn token_bits(&self, rows: usize, scale: Scale) -> f64 {
+        let mut counts = [0_u32; 256];
+        let mut extra = 0_usize;
+        for &(value, rows) in &self.distinct {
+            let (token, extra_bits, _) = token_of(scale.down(value));
+            extra += extra_bits as usize * rows as usize;
+            if let Some(count) = counts.get_mut(usize::from(token)) {
+                *count += rows;
+            }
+        }
+        entropy_bits(counts.into_iter(), rows) + bits(extra)
     }
 
     fn encode_dictionary(&mut self, values: &[u64], out: &mut Vec<u8>) {
@@ -428,20 +442,6 @@ const fn token_base(token: u8) -> Option<(u64, u32)> {
         }
         _ => None,
     }
-}
-
-/// About how many bits a column takes as tokens.
-fn token_bits(values: &[u64], scale: Scale) -> f64 {
-    let mut counts = [0_u32; 256];
-    let mut extra = 0_usize;
-    for &value in values {
-        let (token, extra_bits, _) = token_of(scale.down(value));
-        extra += extra_bits as usize;
-        if let Some(count) = counts.get_mut(usize::from(token)) {
-            *count += 1;
-        }
-    }
-    entropy_bits(counts.into_iter(), values.len()) + bits(extra)
 }
 
 /// Shannon's bound for symbols that occur so often among `rows`.

@@ -29,7 +29,7 @@ pub(super) const UNSEALED: &str = ".weir.part";
 const STEP_MIN: u64 = 1 << 20;
 
 /// Most room that is reserved in one step, beyond what a block needs.
-const STEP_MAX: u64 = 64 << 20;
+const STEP_MAX: u64 = 16 << 20;
 
 /// Room that is kept for the footer, so that a full disk does not keep a segment from being
 /// sealed. A footer of many groups may need more, and then waits for a repair.
