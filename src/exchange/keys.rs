@@ -3,7 +3,7 @@
 
 #![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
 
-use crate::http::class::{self, Chunk, Look, Looking};
+use crate::http::class::{self, Chunk, Look, Looking, Pairs};
 
 /// Longest name of a secret, in bytes.
 const NAME_BYTES_MAX: usize = 20;
@@ -139,6 +139,39 @@ struct Keys<'j, F> {
     found: F,
 }
 
+/// With which two letters the names of secrets end, in either case; in groups by the last one, of
+/// which a group has one or two.
+static LAST_PAIRS: Pairs = last_pairs();
+
+const fn last_pairs() -> Pairs {
+    let mut pairs = Pairs::none();
+    let mut len = 0;
+    while len <= NAME_BYTES_MAX {
+        let mut secrets = names(len);
+        while let [[.., first, last], more @ ..] = secrets {
+            let group = match last {
+                b'y' => 0,
+                b'd' => 1,
+                b'g' | b'h' => 2,
+                b't' => 3,
+                b'n' => 4,
+                b'e' => 5,
+                b'r' => 6,
+                _ => 7,
+            };
+            pairs.add([*first, *last], group);
+            pairs.add([first.to_ascii_uppercase(), *last], group);
+            pairs.add([*first, last.to_ascii_uppercase()], group);
+            secrets = more;
+        }
+        len += 1;
+    }
+    pairs
+}
+
+/// Bytes that are looked at before the keys among them.
+const STRIDE: usize = 2 * size_of::<Chunk>();
+
 impl<F: FnMut(usize)> Looking for Keys<'_, F> {
     type Found = ();
 
@@ -147,78 +180,82 @@ impl<F: FnMut(usize)> Looking for Keys<'_, F> {
         let mut before = Marks::default();
         let mut begin = 0;
         let mut rest = self.json;
-        // Two chunks at a time: a loop over the keys of each ends where nobody foresees it.
         while !rest.is_empty() {
-            let (marks, after) = if let Some((pair, after)) = rest.split_first_chunk::<PAIR>() {
-                (Marks::of_pair::<L>(pair), after)
+            let last;
+            let bytes: &[u8; STRIDE + 1] = if let Some(bytes) = rest.first_chunk() {
+                bytes
             } else {
-                let mut pair = [0; PAIR];
-                if let Some(place) = pair.get_mut(..rest.len()) {
+                let mut padded = [0; STRIDE + 1];
+                if let Some(place) = padded.get_mut(..rest.len()) {
                     place.copy_from_slice(rest);
                 }
-                (Marks::of_pair::<L>(&pair), &[][..])
+                last = padded;
+                &last
             };
-            let ends = marks.quotes | marks.blanks;
-            let end_before = (before.quotes | before.blanks) >> 63;
-            let mut keys = marks.colons & (ends << 1 | end_before);
-            let quotes = u128::from(marks.quotes) << 64 | u128::from(before.quotes);
+            let marks = Marks::of::<L>(bytes);
+            let mut keys = marks.keys(&before);
             while keys != 0 {
-                let place = keys.trailing_zeros();
+                let colon = begin + keys.trailing_zeros() as usize;
                 keys &= keys - 1;
-                let colon = begin + place as usize;
-                // The quotes of the 64 bytes in front of the one before the colon, last one on top.
-                #[expect(clippy::cast_possible_truncation, reason = "what is above is behind it")]
-                let opening = (quotes << 1 >> place) as u64;
-                if self.may_be_secret(colon, opening)
-                    && ends_with_secret_key(self.json.get(..colon).unwrap_or_default())
-                {
+                if ends_with_secret_key(self.json.get(..colon).unwrap_or_default()) {
                     (self.found)(colon);
                 }
             }
             before = marks;
-            begin += PAIR;
-            rest = after;
+            begin += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
         }
     }
 }
 
-impl<F> Keys<'_, F> {
-    /// Whether a name before that colon may be one of a secret, by its length and its last letter;
-    /// `opening` are the quotes before the byte in front of the colon, the nearest on top.
-    #[inline(always)]
-    fn may_be_secret(&self, colon: usize, opening: u64) -> bool {
-        let Some(&[last, end]) =
-            colon.checked_sub(2).and_then(|at| self.json.get(at..colon)?.first_chunk())
-        else {
-            return false;
-        };
-        end != b'"' || may_be_secret(opening.leading_zeros() as usize, Some(&last))
-    }
-}
-
-/// Bytes that are looked at before the keys among them.
-const PAIR: usize = 2 * size_of::<Chunk>();
-
-/// What stands where in a pair of chunks, a bit a byte.
+/// What stands where in a stride, a bit a byte.
 #[derive(Clone, Copy, Default)]
 struct Marks {
     quotes: u64,
     blanks: u64,
     colons: u64,
+    /// Where the names of secrets may have their last letter but one.
+    pairs: u64,
 }
 
 impl Marks {
+    /// Of the bytes of a stride; one more is behind them.
     #[inline(always)]
-    fn of_pair<L: Look>(pair: &[u8; PAIR]) -> Self {
-        let (Some(first), Some(second)) = (pair.first_chunk(), pair.last_chunk()) else {
-            return Self::default();
-        };
+    fn of<L: Look>(bytes: &[u8; STRIDE + 1]) -> Self {
+        let [stride @ .., _] = bytes;
+        let [_, after @ ..] = bytes;
+        let ((low, high), (low_after, high_after)) = (halves(stride), halves(after));
         let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
         Self {
-            quotes: both(L::equal(first, b'"'), L::equal(second, b'"')),
-            blanks: both(L::blanks(first), L::blanks(second)),
-            colons: both(L::equal(first, b':'), L::equal(second, b':')),
+            quotes: both(L::equal(low, b'"'), L::equal(high, b'"')),
+            blanks: both(L::blanks(low), L::blanks(high)),
+            colons: both(L::equal(low, b':'), L::equal(high, b':')),
+            pairs: both(
+                L::pairs(low, low_after, &LAST_PAIRS),
+                L::pairs(high, high_after, &LAST_PAIRS),
+            ),
         }
+    }
+
+    /// The colons behind what may be the name of a secret; `before` is of the stride before.
+    #[inline(always)]
+    const fn keys(&self, before: &Self) -> u64 {
+        let quoted = self.quotes << 1 | before.quotes >> 63;
+        let spaced = self.blanks << 1 | before.blanks >> 63;
+        let paired = self.pairs << 3 | before.pairs >> 61;
+        // No name of a secret has two letters only, as `id` has.
+        let short = self.quotes << 4 | before.quotes >> 60;
+        self.colons & (quoted & paired & !short | spaced & !quoted)
+    }
+}
+
+/// The chunks of a stride.
+#[inline(always)]
+fn halves(stride: &[u8; STRIDE]) -> (&Chunk, &Chunk) {
+    match (stride.first_chunk(), stride.last_chunk()) {
+        (Some(low), Some(high)) => (low, high),
+        // A stride is two chunks.
+        _ => (&[0; size_of::<Chunk>()], &[0; size_of::<Chunk>()]),
     }
 }
 

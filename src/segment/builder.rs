@@ -6,17 +6,17 @@ use std::ops::Range;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::exchange::{Exchange, Facts, host_of_line};
+use crate::exchange::{Exchange, host_of_line};
 use crate::http::lines;
 use crate::limits::{BLOCK_BYTES, BLOCK_EXCHANGES_MAX, METHOD_BYTES_MAX};
-use crate::packet::Endpoint;
 use crate::segment::column::ColumnEncoder;
 use crate::segment::cursor::{put_bytes, put_varint};
 use crate::segment::error::Part;
 use crate::segment::format::{EncodedRegion, RegionBuilder, RegionKind};
+use crate::segment::groups::{Groups, GroupsBuilder};
 use crate::segment::info::{BlockInfo, Filter, Name};
 use crate::segment::numbers::{BodiesKept, NumbersBuilder};
-use crate::segment::summary::{GroupKey, GroupStats};
+use crate::segment::summary::GroupKey;
 use crate::segment::texts::TextsBuilder;
 use crate::time::Timestamp;
 
@@ -35,7 +35,7 @@ pub struct BlockBuilder {
     hosts: Names,
     /// Positions of method, route and host, and which call they are.
     calls: HashMap<[u32; 3], usize, RandomState>,
-    groups: Groups,
+    groups: GroupsBuilder,
     info: BlockInfo,
 }
 
@@ -55,7 +55,7 @@ impl BlockBuilder {
             routes: Names::default(),
             hosts: Names::default(),
             calls: HashMap::default(),
-            groups: Groups::default(),
+            groups: GroupsBuilder::default(),
             info: BlockInfo::default(),
         }
     }
@@ -168,53 +168,28 @@ impl BlockBuilder {
     /// Takes the room of a block that is no longer needed for one to come.
     pub fn reuse(&mut self, block: EncodedBlock) {
         self.region.reuse(block.region);
+        self.groups.reuse(block.groups);
     }
 
     /// The groups that were collected.
-    fn groups(&mut self) -> Vec<(GroupKey, GroupStats)> {
+    fn groups(&mut self) -> Groups {
         let methods: Vec<&[u8]> = self.methods.iter().collect();
         let routes: Vec<&[u8]> = self.routes.iter().collect();
         let name = |names: &[&[u8]], position: u32| {
             names.get(position as usize).map_or_else(Vec::new, |name| name.to_vec())
         };
-        let Groups { positions, stats } = &mut self.groups;
-        positions.clear();
-        let named = stats.drain(..).map(|((server, [method, route], class), stats)| {
+        self.groups.finish(|(server, [method, route], class)| {
             let mut method = name(&methods, method);
             method.truncate(METHOD_BYTES_MAX);
             let route = String::from_utf8(name(&routes, route)).unwrap_or_default();
-            (GroupKey { server, method, route, class }, stats)
-        });
-        named.collect()
+            GroupKey { server, method, route, class }
+        })
     }
 }
 
 impl Default for BlockBuilder {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Server, positions of method and route, and status class.
-type GroupPlace = (Endpoint, [u32; 2], u8);
-
-/// The groups of a block.
-#[derive(Debug, Default)]
-struct Groups {
-    positions: HashMap<GroupPlace, usize, RandomState>,
-    stats: Vec<(GroupPlace, GroupStats)>,
-}
-
-impl Groups {
-    fn record(&mut self, place: GroupPlace, facts: &Facts) {
-        let known = self.stats.len();
-        let position = *self.positions.entry(place).or_insert(known);
-        if position == known {
-            self.stats.push((place, GroupStats::default()));
-        }
-        if let Some((_, stats)) = self.stats.get_mut(position) {
-            stats.record(facts);
-        }
     }
 }
 
@@ -283,7 +258,7 @@ pub struct EncodedBlock {
     /// What the index is to know of it, its offset excepted.
     pub(super) info: BlockInfo,
     /// Its share of the segment's summary.
-    pub(super) groups: Vec<(GroupKey, GroupStats)>,
+    pub(super) groups: Groups,
 }
 
 impl EncodedBlock {

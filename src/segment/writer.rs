@@ -132,7 +132,7 @@ impl SegmentWriter {
             return Ok(());
         }
         self.append_pieces(&block.region.pieces(), &block.info)?;
-        block.groups.iter().for_each(|(key, stats)| self.summary.add(key, stats));
+        block.groups.add_to(&mut self.summary);
         Ok(())
     }
 
