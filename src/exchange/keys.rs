@@ -3,7 +3,7 @@
 
 #![expect(clippy::inline_always, reason = "what looks is compiled for each kind of processor")]
 
-use crate::http::class::{self, Chunk, Look, Looking};
+use crate::http::class::{self, Chunk, Look, Looking, Pairs};
 
 /// Longest name of a secret, in bytes.
 const NAME_BYTES_MAX: usize = 20;
@@ -139,59 +139,123 @@ struct Keys<'j, F> {
     found: F,
 }
 
+/// With which two letters the names of secrets end, in either case; in groups by the last one, of
+/// which a group has one or two.
+static LAST_PAIRS: Pairs = last_pairs();
+
+const fn last_pairs() -> Pairs {
+    let mut pairs = Pairs::none();
+    let mut len = 0;
+    while len <= NAME_BYTES_MAX {
+        let mut secrets = names(len);
+        while let [[.., first, last], more @ ..] = secrets {
+            let group = match last {
+                b'y' => 0,
+                b'd' => 1,
+                b'g' | b'h' => 2,
+                b't' => 3,
+                b'n' => 4,
+                b'e' => 5,
+                b'r' => 6,
+                _ => 7,
+            };
+            pairs.add([*first, *last], group);
+            pairs.add([first.to_ascii_uppercase(), *last], group);
+            pairs.add([*first, last.to_ascii_uppercase()], group);
+            secrets = more;
+        }
+        len += 1;
+    }
+    pairs
+}
+
+/// Bytes that are looked at before the keys among them.
+const STRIDE: usize = 2 * size_of::<Chunk>();
+
 impl<F: FnMut(usize)> Looking for Keys<'_, F> {
     type Found = ();
 
     #[inline(always)]
     fn look<L: Look>(mut self) {
-        // Marks of the chunk before in the lower half, of the chunk that is looked at in the upper.
-        let (mut quotes, mut blanks) = (0_u64, 0_u64);
+        let mut before = Marks::default();
         let mut begin = 0;
         let mut rest = self.json;
         while !rest.is_empty() {
             let last;
-            let (chunk, after): (&Chunk, _) = if let Some(parts) = rest.split_first_chunk() {
-                parts
+            let bytes: &[u8; STRIDE + 1] = if let Some(bytes) = rest.first_chunk() {
+                bytes
             } else {
-                last = class::padded(rest);
-                (&last, &[][..])
+                let mut padded = [0; STRIDE + 1];
+                if let Some(place) = padded.get_mut(..rest.len()) {
+                    place.copy_from_slice(rest);
+                }
+                last = padded;
+                &last
             };
-            quotes = quotes >> 32 | u64::from(L::equal(chunk, b'"')) << 32;
-            blanks = blanks >> 32 | u64::from(L::blanks(chunk)) << 32;
-            let colons = u64::from(L::equal(chunk, b':')) << 32;
-            let mut keys = colons & (quotes << 1 | blanks << 1);
+            let marks = Marks::of::<L>(bytes);
+            let mut keys = marks.keys(&before);
             while keys != 0 {
-                let place = keys.trailing_zeros();
+                let colon = begin + keys.trailing_zeros() as usize;
                 keys &= keys - 1;
-                let colon = begin + place as usize - 32;
-                if self.may_be_secret(colon, quotes & !(u64::MAX << (place - 1)), place)
-                    && ends_with_secret_key(self.json.get(..colon).unwrap_or_default())
-                {
+                if ends_with_secret_key(self.json.get(..colon).unwrap_or_default()) {
                     (self.found)(colon);
                 }
             }
-            begin += size_of::<Chunk>();
-            rest = after;
+            before = marks;
+            begin += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
         }
     }
 }
 
-impl<F> Keys<'_, F> {
-    /// Whether a name before that colon, which is at bit `place`, may be one of a secret, by its
-    /// length and its last letter; `before` are the quotes before the byte in front of the colon.
+/// What stands where in a stride, a bit a byte.
+#[derive(Clone, Copy, Default)]
+struct Marks {
+    quotes: u64,
+    blanks: u64,
+    colons: u64,
+    /// Where the names of secrets may have their last letter but one.
+    pairs: u64,
+}
+
+impl Marks {
+    /// Of the bytes of a stride; one more is behind them.
     #[inline(always)]
-    fn may_be_secret(&self, colon: usize, before: u64, place: u32) -> bool {
-        let Some(&[last, end]) =
-            colon.checked_sub(2).and_then(|at| self.json.get(at..colon)?.first_chunk())
-        else {
-            return false;
-        };
-        if end != b'"' {
-            return true;
+    fn of<L: Look>(bytes: &[u8; STRIDE + 1]) -> Self {
+        let [stride @ .., _] = bytes;
+        let [_, after @ ..] = bytes;
+        let ((low, high), (low_after, high_after)) = (halves(stride), halves(after));
+        let both = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        Self {
+            quotes: both(L::equal(low, b'"'), L::equal(high, b'"')),
+            blanks: both(L::blanks(low), L::blanks(high)),
+            colons: both(L::equal(low, b':'), L::equal(high, b':')),
+            pairs: both(
+                L::pairs(low, low_after, &LAST_PAIRS),
+                L::pairs(high, high_after, &LAST_PAIRS),
+            ),
         }
-        let opening = 63 - before.leading_zeros().min(63);
-        let len = (place - 2).saturating_sub(opening) as usize;
-        before != 0 && may_be_secret(len, Some(&last))
+    }
+
+    /// The colons behind what may be the name of a secret; `before` is of the stride before.
+    #[inline(always)]
+    const fn keys(&self, before: &Self) -> u64 {
+        let quoted = self.quotes << 1 | before.quotes >> 63;
+        let spaced = self.blanks << 1 | before.blanks >> 63;
+        let paired = self.pairs << 3 | before.pairs >> 61;
+        // No name of a secret has two letters only, as `id` has.
+        let short = self.quotes << 4 | before.quotes >> 60;
+        self.colons & (quoted & paired & !short | spaced & !quoted)
+    }
+}
+
+/// The chunks of a stride.
+#[inline(always)]
+fn halves(stride: &[u8; STRIDE]) -> (&Chunk, &Chunk) {
+    match (stride.first_chunk(), stride.last_chunk()) {
+        (Some(low), Some(high)) => (low, high),
+        // A stride is two chunks.
+        _ => (&[0; size_of::<Chunk>()], &[0; size_of::<Chunk>()]),
     }
 }
 

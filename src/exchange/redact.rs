@@ -85,18 +85,53 @@ impl Fields<'_> {
     }
 }
 
+/// How the names of fields begin that are not kept as they are.
+const BEGINNINGS: [[u8; 4]; 20] = [
+    *b"cont", *b"cook", *b"set-", *b"auth", *b"prox", *b"priv", *b"refe", *b"loca", *b"api-",
+    *b"apik", *b"toke", *b"x-ap", *b"x-au", *b"x-ac", *b"x-se", *b"x-cs", *b"x-xs", *b"x-am",
+    *b"x-va", *b"x-go",
+];
+
+/// [`BEGINNINGS`] as numbers, each where [`slot`] tells and 0 elsewhere: one look instead of a
+/// comparison with each, which of them is needed nobody foresees.
+static SLOTS: [u32; 128] = slots();
+
+#[expect(clippy::indexing_slicing, reason = "done at compile time, which would fail")]
+const fn slots() -> [u32; 128] {
+    let mut slots = [0; 128];
+    let mut at = 0;
+    while at < BEGINNINGS.len() {
+        let word = u32::from_le_bytes(BEGINNINGS[at]);
+        assert!(
+            slots[slot(word)] == 0,
+            "another factor is needed, so that each has a slot of its own"
+        );
+        slots[slot(word)] = word;
+        at += 1;
+    }
+    slots
+}
+
+#[inline(always)]
+const fn slot(word: u32) -> usize {
+    (word.wrapping_mul(FACTOR) >> 25) as usize
+}
+
+/// Found by trying: with it no two of [`BEGINNINGS`] have the same slot.
+const FACTOR: u32 = 0xc2a0_2693;
+
 /// Whether the name of a field that is not kept as it is may begin so: most names end here.
 #[inline(always)]
 fn may_be_treated(line: &[u8]) -> bool {
     let Some(&begin) = line.first_chunk::<4>() else { return false };
-    match &begin.map(|byte| byte.to_ascii_lowercase()) {
-        b"cont" => line.get(9).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'o')),
-        b"cook" | b"set-" | b"auth" | b"prox" | b"priv" | b"refe" | b"loca" | b"api-" | b"apik"
-        | b"toke" | b"x-ap" | b"x-au" | b"x-ac" | b"x-se" | b"x-cs" | b"x-xs" | b"x-am"
-        | b"x-va" | b"x-go" => true,
+    // Makes letters small, and of other bytes such as are looked at closer.
+    let word = u32::from_le_bytes(begin) | 0x2020_2020;
+    if SLOTS.get(slot(word)) != Some(&word) {
         // Blanks before a name are passed over.
-        [first, ..] => first.is_ascii_whitespace(),
+        return begin.first().is_some_and(u8::is_ascii_whitespace);
     }
+    word != u32::from_le_bytes(*b"cont")
+        || line.get(9).is_some_and(|byte| byte.eq_ignore_ascii_case(&b'o'))
 }
 
 /// How the field of this line is treated, by its name.

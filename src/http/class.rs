@@ -34,6 +34,56 @@ pub(crate) trait Look {
     fn equal(chunk: &Chunk, byte: u8) -> u32;
     /// Those that are a blank, or a control character below it.
     fn blanks(chunk: &Chunk) -> u32;
+    /// Those that may begin one of the pairs; `after` are the bytes one place behind.
+    fn pairs(chunk: &Chunk, after: &Chunk, pairs: &Pairs) -> u32;
+}
+
+/// Pairs of bytes to look for, in eight groups: of each byte's lower and upper half, of which groups
+/// it may be as the first and as the second of a pair, a bit each. What is of one group in all four
+/// is taken for a pair of it, so that some are that are none.
+#[derive(Debug)]
+pub(crate) struct Pairs {
+    first: Halves,
+    second: Halves,
+}
+
+/// Of the lower and of the upper halves of bytes, of which groups they are.
+#[derive(Debug)]
+struct Halves {
+    lower: [u8; 16],
+    upper: [u8; 16],
+}
+
+impl Pairs {
+    /// No pair.
+    pub(crate) const fn none() -> Self {
+        const NONE: Halves = Halves { lower: [0; 16], upper: [0; 16] };
+        Self { first: NONE, second: NONE }
+    }
+
+    /// Adds a pair to the group of that number, from 0 to 7, at compile time.
+    pub(crate) const fn add(&mut self, pair: [u8; 2], group: u32) {
+        self.first.add(pair[0], 1 << group);
+        self.second.add(pair[1], 1 << group);
+    }
+
+    /// Whether these may be a pair.
+    const fn has(&self, first: u8, second: u8) -> bool {
+        self.first.groups(first) & self.second.groups(second) != 0
+    }
+}
+
+impl Halves {
+    #[expect(clippy::indexing_slicing, reason = "half a byte is below sixteen")]
+    const fn add(&mut self, byte: u8, group: u8) {
+        self.lower[(byte & 15) as usize] |= group;
+        self.upper[(byte >> 4) as usize] |= group;
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "half a byte is below sixteen")]
+    const fn groups(&self, byte: u8) -> u8 {
+        self.lower[(byte & 15) as usize] & self.upper[(byte >> 4) as usize]
+    }
 }
 
 /// What is done with the best look that the processor has; `#[inline(always)]`, so that it is
@@ -124,18 +174,27 @@ impl Look for Narrow {
     fn blanks(chunk: &Chunk) -> u32 {
         others(chunk, |byte| byte > b' ')
     }
+
+    #[inline(always)]
+    fn pairs(chunk: &Chunk, after: &Chunk, pairs: &Pairs) -> u32 {
+        let both = chunk.iter().zip(after).enumerate();
+        both.fold(0, |bits, (at, (&first, &second))| {
+            bits | u32::from(pairs.has(first, second)) << at
+        })
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "instructions that not every processor has are marked so")]
 mod wide {
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
-        _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
-        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+        __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
+        _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
+        _mm256_shuffle_epi8, _mm256_srli_epi16,
     };
 
-    use super::{Chunk, Look, Looking};
+    use super::{Chunk, Halves, Look, Looking, Pairs};
 
     /// The look of processors with AVX2; made by [`look`] alone.
     struct Wide;
@@ -180,6 +239,12 @@ mod wide {
         fn blanks(chunk: &Chunk) -> u32 {
             // SAFETY: as above.
             unsafe { blanks(chunk) }
+        }
+
+        #[inline(always)]
+        fn pairs(chunk: &Chunk, after: &Chunk, pairs: &Pairs) -> u32 {
+            // SAFETY: as above.
+            unsafe { pairs_of(chunk, after, pairs) }
         }
     }
 
@@ -282,6 +347,36 @@ mod wide {
         bits(is_at_most(load(chunk), 0x20))
     }
 
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn pairs_of(chunk: &Chunk, after: &Chunk, pairs: &Pairs) -> u32 {
+        let first = groups(load(chunk), &pairs.first);
+        let second = groups(load(after), &pairs.second);
+        let both = _mm256_and_si256(first, second);
+        !bits(_mm256_cmpeq_epi8(both, _mm256_setzero_si256()))
+    }
+
+    /// Of which groups bytes are by both their halves.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn groups(bytes: __m256i, halves: &Halves) -> __m256i {
+        let half = _mm256_set1_epi8(15);
+        let lower = _mm256_and_si256(bytes, half);
+        let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
+        _mm256_and_si256(
+            _mm256_shuffle_epi8(twice(&halves.lower), lower),
+            _mm256_shuffle_epi8(twice(&halves.upper), upper),
+        )
+    }
+
+    /// A table for each of the lanes in which bytes are looked up.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn twice(table: &[u8; 16]) -> __m256i {
+        // SAFETY: the load reads the sixteen bytes of the array, wherever it lies.
+        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+
     /// Which bytes are at most `most`.
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -321,6 +416,38 @@ mod tests {
 
         fn look<L: Look>(self) -> u32 {
             L::blanks(&self.0)
+        }
+    }
+
+    /// The bits of the pairs of a chunk and of what is one place behind.
+    struct Paired<'b>(&'b [u8; 33], &'b Pairs);
+
+    impl Looking for Paired<'_> {
+        type Found = u32;
+
+        fn look<L: Look>(self) -> u32 {
+            let Self(bytes, pairs) = self;
+            L::pairs(bytes.first_chunk().unwrap(), bytes.last_chunk().unwrap(), pairs)
+        }
+    }
+
+    #[test]
+    fn pairs_are_found_wherever_they_begin() {
+        let mut pairs = Pairs::none();
+        pairs.add(*b"ey", 0);
+        pairs.add(*b"rd", 7);
+        pairs.add([0xe2, 0x9c], 3);
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let mut bytes = [b'.'; 33];
+                let at = usize::from(first ^ second) % 32;
+                bytes[at] = first;
+                bytes[at + 1] = second;
+                let is_pair = matches!(&[first, second], b"ey" | b"rd" | [0xe2, 0x9c]);
+                let expected = u32::from(is_pair) << at;
+                assert_eq!(look(Paired(&bytes, &pairs)), expected, "{first:#04x} {second:#04x}");
+                assert_eq!(Paired(&bytes, &pairs).look::<Narrow>(), expected);
+            }
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Recorder {
     blocks: Sender<Delivery>,
     /// Builders that the recorder emptied.
     emptied: Receiver<Box<BlockBuilder>>,
+    /// Blocks that the recorder wrote, for their room.
+    written: Receiver<EncodedBlock>,
     thread: JoinHandle<Result<Open, SegmentError>>,
     pace: Pace,
 }
@@ -75,10 +77,19 @@ enum Pace {
 pub struct BlockOutput {
     builder: Box<BlockBuilder>,
     blocks: Sender<Delivery>,
+    /// Blocks that were written, for their room.
+    written: Receiver<EncodedBlock>,
     compression: Compression,
     pace: Pace,
     /// Whether the recorder is gone: it failed, and says why at the end.
     is_cut_off: bool,
+}
+
+/// Blocks that were written, whose room serves those to come: fresh room costs a fault a page.
+#[derive(Debug)]
+struct Rooms {
+    give: Sender<EncodedBlock>,
+    take: Receiver<EncodedBlock>,
 }
 
 /// Who compresses the blocks of a worker.
@@ -134,10 +145,12 @@ impl Recorder {
     fn spawn(open: Open, pace: Pace) -> std::io::Result<Self> {
         let (blocks, inbox) = bounded(BLOCKS_MAX);
         let (give_back, emptied) = bounded(UNCOMPRESSED_MAX);
+        let (give_room, written) = bounded(BLOCKS_MAX);
+        let rooms = Rooms { give: give_room, take: written.clone() };
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || open.record(&inbox, &give_back))?;
-        Ok(Self { blocks, emptied, thread, pace })
+            .spawn(move || open.record(&inbox, &give_back, &rooms))?;
+        Ok(Self { blocks, emptied, written, thread, pace })
     }
 
     /// Outputs that keep so many threads at work (at least one). Of two, one is a lone worker and
@@ -159,6 +172,7 @@ impl Recorder {
         BlockOutput {
             builder: Box::default(),
             blocks: self.blocks.clone(),
+            written: self.written.clone(),
             compression: Compression::Worker,
             pace: self.pace,
             is_cut_off: false,
@@ -208,7 +222,12 @@ impl BlockOutput {
         }
         let delivery = match self.compression.empty() {
             Some(empty) => Delivery::Full(std::mem::replace(&mut self.builder, empty)),
-            None => Delivery::Block(self.builder.finish()),
+            None => {
+                if let Ok(block) = self.written.try_recv() {
+                    self.builder.reuse(block);
+                }
+                Delivery::Block(self.builder.finish())
+            }
         };
         self.is_cut_off = self.blocks.send(delivery).is_err();
     }
@@ -255,18 +274,28 @@ impl Open {
         mut self,
         inbox: &Receiver<Delivery>,
         give_back: &Sender<Box<BlockBuilder>>,
+        rooms: &Rooms,
     ) -> Result<Self, SegmentError> {
         for delivery in inbox {
-            match delivery {
-                Delivery::Block(block) => self.take(&block)?,
+            let block = match delivery {
+                Delivery::Block(block) => block,
                 Delivery::Full(mut builder) => {
+                    if let Ok(block) = rooms.take.try_recv() {
+                        builder.reuse(block);
+                    }
                     let block = builder.finish();
                     // Where nobody waits for it, the run is over.
                     let _ = give_back.try_send(builder);
-                    self.take(&block)?;
+                    block
                 }
-                Delivery::Tick(now) => self.tick(now),
-            }
+                Delivery::Tick(now) => {
+                    self.tick(now);
+                    continue;
+                }
+            };
+            self.take(&block)?;
+            // Where there is room enough, this one goes.
+            let _ = rooms.give.try_send(block);
         }
         Ok(self)
     }

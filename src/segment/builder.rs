@@ -9,14 +9,14 @@ use hashbrown::HashMap;
 use crate::exchange::{Exchange, host_of_line};
 use crate::http::lines;
 use crate::limits::{BLOCK_BYTES, BLOCK_EXCHANGES_MAX, METHOD_BYTES_MAX};
-use crate::packet::Endpoint;
 use crate::segment::column::ColumnEncoder;
 use crate::segment::cursor::{put_bytes, put_varint};
 use crate::segment::error::Part;
-use crate::segment::format::{RegionBuilder, RegionKind};
+use crate::segment::format::{EncodedRegion, RegionBuilder, RegionKind};
+use crate::segment::groups::{Groups, GroupsBuilder};
 use crate::segment::info::{BlockInfo, Filter, Name};
 use crate::segment::numbers::{BodiesKept, NumbersBuilder};
-use crate::segment::summary::{GroupKey, GroupStats, Summary};
+use crate::segment::summary::GroupKey;
 use crate::segment::texts::TextsBuilder;
 use crate::time::Timestamp;
 
@@ -35,7 +35,7 @@ pub struct BlockBuilder {
     hosts: Names,
     /// Positions of method, route and host, and which call they are.
     calls: HashMap<[u32; 3], usize, RandomState>,
-    groups: HashMap<(Endpoint, [u32; 2], u8), GroupStats, RandomState>,
+    groups: GroupsBuilder,
     info: BlockInfo,
 }
 
@@ -55,7 +55,7 @@ impl BlockBuilder {
             routes: Names::default(),
             hosts: Names::default(),
             calls: HashMap::default(),
-            groups: HashMap::default(),
+            groups: GroupsBuilder::default(),
             info: BlockInfo::default(),
         }
     }
@@ -74,8 +74,7 @@ impl BlockBuilder {
             self.numbers.push_call(method.into(), route.into(), host.into());
         }
         let server = facts.connection.server;
-        let group = self.groups.entry((server, [method, route], facts.class()));
-        group.or_default().record(facts);
+        self.groups.record((server, [method, route], facts.class()), facts);
         self.note(exchange);
         let kept =
             BodiesKept { request: request.body.is_some(), response: response.body.is_some() };
@@ -129,13 +128,9 @@ impl BlockBuilder {
     /// Encodes what it holds and empties it. An empty block may be appended and writes nothing.
     pub fn finish(&mut self) -> EncodedBlock {
         if self.is_empty() {
-            return EncodedBlock {
-                bytes: Vec::new(),
-                info: BlockInfo::default(),
-                summary: Summary::default(),
-            };
+            return EncodedBlock::default();
         }
-        let summary = self.summary();
+        let groups = self.groups();
         let mut info = std::mem::take(&mut self.info);
         info.names = Filter::new(self.routes.len() + self.hosts.len());
         self.hosts.iter().for_each(|host| info.names.add(Name::host(host)));
@@ -165,26 +160,30 @@ impl BlockBuilder {
             texts.clear();
         }
         self.calls.clear();
-        let bytes = self.region.finish(RegionKind::Block, info.exchanges);
-        info.len = bytes.len() as u64;
-        EncodedBlock { bytes, info, summary }
+        let region = self.region.finish(RegionKind::Block, info.exchanges);
+        info.len = region.len() as u64;
+        EncodedBlock { region, info, groups }
+    }
+
+    /// Takes the room of a block that is no longer needed for one to come.
+    pub fn reuse(&mut self, block: EncodedBlock) {
+        self.region.reuse(block.region);
+        self.groups.reuse(block.groups);
     }
 
     /// The groups that were collected.
-    fn summary(&mut self) -> Summary {
+    fn groups(&mut self) -> Groups {
         let methods: Vec<&[u8]> = self.methods.iter().collect();
         let routes: Vec<&[u8]> = self.routes.iter().collect();
         let name = |names: &[&[u8]], position: u32| {
             names.get(position as usize).map_or_else(Vec::new, |name| name.to_vec())
         };
-        let mut summary = Summary::default();
-        for ((server, [method, route], class), stats) in self.groups.drain() {
+        self.groups.finish(|(server, [method, route], class)| {
             let mut method = name(&methods, method);
             method.truncate(METHOD_BYTES_MAX);
             let route = String::from_utf8(name(&routes, route)).unwrap_or_default();
-            summary.add(&GroupKey { server, method, route, class }, &stats);
-        }
-        summary
+            GroupKey { server, method, route, class }
+        })
     }
 }
 
@@ -255,10 +254,11 @@ pub fn host_of(head: &[u8]) -> Cow<'_, [u8]> {
 /// A block ready to be appended to a segment. The default one is empty.
 #[derive(Clone, Debug, Default)]
 pub struct EncodedBlock {
-    pub(super) bytes: Vec<u8>,
+    pub(super) region: EncodedRegion,
     /// What the index is to know of it, its offset excepted.
     pub(super) info: BlockInfo,
-    pub(super) summary: Summary,
+    /// Its share of the segment's summary.
+    pub(super) groups: Groups,
 }
 
 impl EncodedBlock {
@@ -282,13 +282,7 @@ impl EncodedBlock {
 
     /// How many bytes it takes in a file.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// Its share of the segment's summary.
-    #[must_use]
-    pub const fn summary(&self) -> &Summary {
-        &self.summary
+    pub const fn bytes(&self) -> u64 {
+        self.region.len() as u64
     }
 }

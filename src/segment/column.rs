@@ -16,6 +16,7 @@
 //! the extra bits of measured times are noise, and noise is kept as it is.
 
 use std::cell::RefCell;
+use std::io;
 
 use zstd::zstd_safe::{CParameter, ParamSwitch};
 
@@ -60,10 +61,9 @@ const QUICK: [CParameter; 3] = [
     CParameter::LiteralCompressionMode(ParamSwitch::Enable),
 ];
 
-/// Compresses with zstd and keeps its room between calls.
+/// Compresses with zstd.
 pub(super) struct Packer {
     compressor: Option<zstd::bulk::Compressor<'static>>,
-    compressed: Vec<u8>,
 }
 
 impl Packer {
@@ -82,24 +82,33 @@ impl Packer {
 
     /// With that level of zstd; where zstd has no memory, nothing is compressed.
     pub(super) fn new(level: i32) -> Self {
-        Self { compressor: zstd::bulk::Compressor::new(level).ok(), compressed: Vec::new() }
+        Self { compressor: zstd::bulk::Compressor::new(level).ok() }
     }
 
-    /// The bytes compressed; `None` where that would not be shorter.
-    pub(super) fn compress(&mut self, bytes: &[u8]) -> Option<&[u8]> {
-        self.compressed.clear();
-        self.compressed.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
-        let compressor = self.compressor.as_mut()?;
-        compressor.compress_to_buffer(bytes, &mut self.compressed).ok()?;
-        Some(&self.compressed[..]).filter(|compressed| compressed.len() < bytes.len())
+    /// Appends the bytes compressed, where they then are fewer than `below`; otherwise leaves `out`
+    /// as it was and returns `false`.
+    pub(super) fn compress(&mut self, bytes: &[u8], below: usize, out: &mut Vec<u8>) -> bool {
+        let Some(compressor) = &mut self.compressor else { return false };
+        let begin = out.len();
+        out.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
+        // Compressed where it is to stand, so that it is not copied there.
+        let mut place = io::Cursor::new(std::mem::take(out));
+        place.set_position(begin as u64);
+        let compressed = compressor.compress_to_buffer(bytes, &mut place);
+        *out = place.into_inner();
+        let is_shorter = compressed.is_ok_and(|len| len < below);
+        if !is_shorter {
+            out.truncate(begin);
+        }
+        is_shorter
     }
 
     /// Appends `bytes` packed.
     pub(super) fn pack(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        if let Some(compressed) = self.compress(bytes) {
-            out.push(ZSTD);
-            out.extend_from_slice(compressed);
-        } else {
+        let begin = out.len();
+        out.push(ZSTD);
+        if !self.compress(bytes, bytes.len(), out) {
+            out.truncate(begin);
             out.push(PLAIN);
             out.extend_from_slice(bytes);
         }
@@ -188,7 +197,7 @@ impl ColumnEncoder {
         }
         let scale = Scale::of(values, sign);
         let few = self.count_distinct(values);
-        if few && self.dictionary_bits(values.len()) < token_bits(values, scale) {
+        if few && self.dictionary_bits(values.len()) < self.token_bits(values.len(), scale) {
             self.encode_dictionary(values, out);
         } else {
             self.encode_tokens(values, scale, out);
@@ -226,6 +235,20 @@ impl ColumnEncoder {
     fn dictionary_bits(&self, rows: usize) -> f64 {
         let table: usize = self.distinct.iter().map(|&(value, _)| varint_bits(value)).sum();
         entropy_bits(self.distinct.iter().map(|&(_, count)| count), rows) + bits(table)
+    }
+
+    /// About how many bits the column takes as tokens.
+    fn token_bits(&self, rows: usize, scale: Scale) -> f64 {
+        let mut counts = [0_u32; 256];
+        let mut extra = 0_usize;
+        for &(value, rows) in &self.distinct {
+            let (token, extra_bits, _) = token_of(scale.down(value));
+            extra += extra_bits as usize * rows as usize;
+            if let Some(count) = counts.get_mut(usize::from(token)) {
+                *count += rows;
+            }
+        }
+        entropy_bits(counts.into_iter(), rows) + bits(extra)
     }
 
     fn encode_dictionary(&mut self, values: &[u64], out: &mut Vec<u8>) {
@@ -419,20 +442,6 @@ const fn token_base(token: u8) -> Option<(u64, u32)> {
         }
         _ => None,
     }
-}
-
-/// About how many bits a column takes as tokens.
-fn token_bits(values: &[u64], scale: Scale) -> f64 {
-    let mut counts = [0_u32; 256];
-    let mut extra = 0_usize;
-    for &value in values {
-        let (token, extra_bits, _) = token_of(scale.down(value));
-        extra += extra_bits as usize;
-        if let Some(count) = counts.get_mut(usize::from(token)) {
-            *count += 1;
-        }
-    }
-    entropy_bits(counts.into_iter(), values.len()) + bits(extra)
 }
 
 /// Shannon's bound for symbols that occur so often among `rows`.

@@ -66,7 +66,7 @@
 use std::borrow::Cow;
 
 use crate::ledger::Ledger;
-use crate::limits::{BLOCK_EXCHANGES_MAX, PART_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES, BLOCK_EXCHANGES_MAX, PART_BYTES_MAX};
 use crate::segment::column::{Packer, decompress};
 use crate::segment::cursor::{Cursor, Malformed, put_bytes, put_varint};
 use crate::segment::error::Part;
@@ -106,6 +106,10 @@ const ZSTD: u8 = 1;
 /// Raw parts up to this length are unpacked in one step into room of their length; longer ones
 /// grow as their data arrives, so that a wrong length cannot ask for a gigabyte.
 const UNPACKED_AT_ONCE_MAX: usize = 4 << 20;
+
+/// Most room of a region that is kept for the next one: more than blocks take without bodies that
+/// are kept whole beyond [`BLOCK_BYTES`].
+const REGION_ROOM_BYTES_MAX: usize = 4 * BLOCK_BYTES;
 
 /// Where a segment comes from; kept in its header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -448,6 +452,26 @@ fn part_entry(cursor: &mut Cursor<'_>, offset: u64) -> Result<PartEntry, Malform
     Ok(PartEntry { kind, codec, checksum, stored, raw, offset })
 }
 
+/// A region as it stands at the start of a file; [`published_word`] puts it elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EncodedRegion {
+    header: Vec<u8>,
+    /// The stored bytes of its parts, and the padding.
+    stored: Vec<u8>,
+}
+
+impl EncodedRegion {
+    /// How many bytes it takes in a file.
+    pub(super) const fn len(&self) -> usize {
+        self.header.len() + self.stored.len()
+    }
+
+    /// Its bytes.
+    pub(super) fn pieces(&self) -> [&[u8]; 2] {
+        [&self.header, &self.stored]
+    }
+}
+
 /// Puts the parts of a region together.
 #[derive(Debug, Default)]
 pub(super) struct RegionBuilder {
@@ -459,55 +483,70 @@ pub(super) struct RegionBuilder {
 impl RegionBuilder {
     /// Adds a part, as it is or compressed, whichever is shorter.
     pub(super) fn part(&mut self, part: Part, raw: &[u8], packer: &mut Packer) {
-        match packer.compress(raw) {
-            Some(frame) => self.entry(part, ZSTD, frame, raw.len()),
-            None => self.entry(part, PLAIN, raw, raw.len()),
-        }
+        self.packed(part, raw, raw.len(), packer);
     }
 
     /// Adds a part that is read in great numbers: compressed only where that saves a quarter.
     pub(super) fn quick_part(&mut self, part: Part, raw: &[u8], packer: &mut Packer) {
-        match packer.compress(raw).filter(|frame| frame.len() < raw.len() / 4 * 3) {
-            Some(frame) => self.entry(part, ZSTD, frame, raw.len()),
-            None => self.entry(part, PLAIN, raw, raw.len()),
-        }
+        self.packed(part, raw, raw.len() / 4 * 3, packer);
     }
 
     /// Adds a part as it is.
     pub(super) fn plain_part(&mut self, part: Part, raw: &[u8]) {
-        self.entry(part, PLAIN, raw, raw.len());
+        let begin = self.stored.len();
+        self.stored.extend_from_slice(raw);
+        self.entry(part, PLAIN, begin, raw.len());
     }
 
-    fn entry(&mut self, part: Part, codec: u8, stored: &[u8], raw: usize) {
+    /// Adds a part, compressed where it then takes less than `below` bytes.
+    fn packed(&mut self, part: Part, raw: &[u8], below: usize, packer: &mut Packer) {
+        let begin = self.stored.len();
+        if packer.compress(raw, below, &mut self.stored) {
+            self.entry(part, ZSTD, begin, raw.len());
+        } else {
+            self.plain_part(part, raw);
+        }
+    }
+
+    /// Adds the entry of the part whose stored bytes begin there and are the last so far.
+    fn entry(&mut self, part: Part, codec: u8, begin: usize, raw: usize) {
+        let stored = self.stored.get(begin..).unwrap_or_default();
         self.entries.extend_from_slice(&[part as u8, codec, 0, 0]);
         self.entries.extend_from_slice(&crc32fast::hash(stored).to_le_bytes());
         self.entries.extend_from_slice(&(stored.len() as u64).to_le_bytes());
         self.entries.extend_from_slice(&(raw as u64).to_le_bytes());
-        self.stored.extend_from_slice(stored);
     }
 
-    /// The region's bytes, as they stand at the start of a file; [`published_word`] puts them
-    /// elsewhere. The builder is empty afterwards and keeps its room.
-    pub(super) fn finish(&mut self, kind: RegionKind, exchanges: u32) -> Vec<u8> {
+    /// The region. The builder is empty afterwards.
+    pub(super) fn finish(&mut self, kind: RegionKind, exchanges: u32) -> EncodedRegion {
         let parts = self.entries.len() / PART_ENTRY_BYTES;
-        let len = REGION_HEADER_BYTES + self.entries.len() + self.stored.len();
-        let len = len.next_multiple_of(8);
-        let mut out = Vec::with_capacity(len);
-        out.extend_from_slice(kind.magic());
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&(len as u64).to_le_bytes());
-        out.extend_from_slice(&u32::try_from(parts).unwrap_or(0).to_le_bytes());
-        out.extend_from_slice(&exchanges.to_le_bytes());
-        out.extend_from_slice(&self.entries);
-        let checksum = crc32fast::hash(out.get(8..).unwrap_or_default());
-        if let Some(place) = out.get_mut(4..8) {
+        let header_len = REGION_HEADER_BYTES + self.entries.len();
+        let mut stored = std::mem::take(&mut self.stored);
+        // The header's length is a multiple of eight.
+        pad(&mut stored);
+        let len = header_len + stored.len();
+        let mut header = Vec::with_capacity(header_len);
+        header.extend_from_slice(kind.magic());
+        header.extend_from_slice(&[0; 4]);
+        header.extend_from_slice(&(len as u64).to_le_bytes());
+        header.extend_from_slice(&u32::try_from(parts).unwrap_or(0).to_le_bytes());
+        header.extend_from_slice(&exchanges.to_le_bytes());
+        header.extend_from_slice(&self.entries);
+        let checksum = crc32fast::hash(header.get(8..).unwrap_or_default());
+        if let Some(place) = header.get_mut(4..8) {
             place.copy_from_slice(&checksum.to_le_bytes());
         }
-        out.extend_from_slice(&self.stored);
-        pad(&mut out);
         self.entries.clear();
-        self.stored.clear();
-        out
+        EncodedRegion { header, stored }
+    }
+
+    /// Takes the room of a region that is no longer needed for the next one.
+    pub(super) fn reuse(&mut self, region: EncodedRegion) {
+        let mut room = region.stored;
+        if self.stored.capacity() == 0 && room.capacity() <= REGION_ROOM_BYTES_MAX {
+            room.clear();
+            self.stored = room;
+        }
     }
 }
 

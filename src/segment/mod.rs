@@ -8,6 +8,7 @@ mod column;
 mod cursor;
 mod error;
 mod format;
+mod groups;
 mod info;
 mod latencies;
 mod map;

@@ -188,10 +188,15 @@ impl GroupStats {
     pub fn record(&mut self, facts: &Facts) {
         self.count(facts);
         if facts.state == State::Complete {
-            for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
-                if let Some(ns) = metric.of(&facts.timing) {
-                    latencies.record(ns);
-                }
+            self.time(&facts.timing);
+        }
+    }
+
+    /// Adds the times of a complete exchange that is counted.
+    pub(super) fn time(&mut self, timing: &Timing) {
+        for (metric, latencies) in Metric::ALL.iter().zip(&mut self.latencies) {
+            if let Some(ns) = metric.of(timing) {
+                latencies.record(ns);
             }
         }
     }
@@ -208,7 +213,7 @@ impl GroupStats {
     }
 
     /// Counts one exchange without its times.
-    fn count(&mut self, facts: &Facts) {
+    pub(super) fn count(&mut self, facts: &Facts) {
         if let Some(count) = self.states.get_mut(facts.state as usize) {
             *count = count.saturating_add(1);
         }
@@ -428,9 +433,11 @@ impl Summary {
         }
     }
 
-    /// Adds a group.
-    pub(super) fn add(&mut self, key: &GroupKey, stats: &GroupStats) {
-        self.place(key.as_ref()).merge(stats);
+    /// Adds a group, and returns what it is counted in.
+    pub(super) fn add(&mut self, key: &GroupKey, stats: &GroupStats) -> &mut GroupStats {
+        let place = self.place(key.as_ref());
+        place.merge(stats);
+        place
     }
 
     /// The groups in the order of their keys: shortest route first, then by route, method,

@@ -29,7 +29,7 @@ pub(super) const UNSEALED: &str = ".weir.part";
 const STEP_MIN: u64 = 1 << 20;
 
 /// Most room that is reserved in one step, beyond what a block needs.
-const STEP_MAX: u64 = 64 << 20;
+const STEP_MAX: u64 = 16 << 20;
 
 /// Room that is kept for the footer, so that a full disk does not keep a segment from being
 /// sealed. A footer of many groups may need more, and then waits for a repair.
@@ -101,7 +101,7 @@ impl SegmentWriter {
             let header = about.encode();
             let reserved = STEP_MIN + header.len() as u64;
             reserve(&file, &path, 0, reserved)?;
-            publish(&file, &path, 0, first_word(&header), &header)?;
+            publish(&file, &path, 0, first_word(&header), &[&header])?;
             Ok((reserved, header.len() as u64))
         });
         match written {
@@ -131,8 +131,8 @@ impl SegmentWriter {
         if block.is_empty() {
             return Ok(());
         }
-        self.append_raw(&block.bytes, &block.info)?;
-        self.summary.merge(&block.summary);
+        self.append_pieces(&block.region.pieces(), &block.info)?;
+        block.groups.add_to(&mut self.summary);
         Ok(())
     }
 
@@ -142,14 +142,21 @@ impl SegmentWriter {
         bytes: &[u8],
         info: &BlockInfo,
     ) -> Result<(), SegmentError> {
-        self.make_room(bytes.len() as u64 + FOOTER_ROOM)?;
-        let word = published_word(bytes, info.offset, self.end);
-        publish(&self.file, &self.path, self.end, word, bytes)?;
+        self.append_pieces(&[bytes], info)
+    }
+
+    /// Appends a block whose bytes are these pieces.
+    fn append_pieces(&mut self, pieces: &[&[u8]], info: &BlockInfo) -> Result<(), SegmentError> {
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        self.make_room(len + FOOTER_ROOM)?;
+        let first = pieces.first().copied().unwrap_or_default();
+        let word = published_word(first, info.offset, self.end);
+        publish(&self.file, &self.path, self.end, word, pieces)?;
         let offset = self.end;
-        self.end += bytes.len() as u64;
+        self.end += len;
         self.exchanges += u64::from(info.exchanges);
         let number = self.blocks.len();
-        self.blocks.push(BlockInfo { offset, len: bytes.len() as u64, number, ..info.clone() });
+        self.blocks.push(BlockInfo { offset, len, number, ..info.clone() });
         Ok(())
     }
 
@@ -199,14 +206,14 @@ impl SegmentWriter {
     /// Bytes that the file will take at most once `block` is appended.
     #[must_use]
     pub fn reserved_with(&self, block: &EncodedBlock) -> u64 {
-        let needed = self.end.saturating_add(block.bytes.len() as u64 + FOOTER_ROOM);
+        let needed = self.end.saturating_add(block.bytes() + FOOTER_ROOM);
         if needed <= self.reserved { self.reserved } else { self.wanted(needed) }
     }
 
     /// Bytes that a new segment takes at most with `block` in it.
     #[must_use]
     pub fn reserved_by_first(block: &EncodedBlock) -> u64 {
-        let needed = HEADER_BYTES_MAX + block.bytes.len() as u64 + FOOTER_ROOM;
+        let needed = HEADER_BYTES_MAX + block.bytes() + FOOTER_ROOM;
         needed.max(2 * STEP_MIN) + STEP_MIN
     }
 
@@ -252,9 +259,10 @@ impl SegmentWriter {
         let trailer = trailer(self.end);
         self.make_room((footer.len() + trailer.len()) as u64)?;
         let end = self.end + footer.len() as u64;
-        let word = published_word(&footer, 0, self.end);
-        publish(&self.file, &self.path, self.end, word, &footer)?;
-        publish(&self.file, &self.path, end, first_word(&trailer), &trailer)?;
+        let [header, stored] = footer.pieces();
+        let word = published_word(header, 0, self.end);
+        publish(&self.file, &self.path, self.end, word, &[header, stored])?;
+        publish(&self.file, &self.path, end, first_word(&trailer), &[&trailer])?;
         let Self { path, sealed_path, file, .. } = self;
         let failed = |doing| {
             let path = &path;
@@ -290,21 +298,30 @@ fn first_word(bytes: &[u8]) -> [u8; 8] {
     bytes.first_chunk().copied().unwrap_or_default()
 }
 
-/// Writes `bytes` to `at` in reserved room, with `word` in the place of their first eight; that is
-/// written last, so that a reader who sees the word sees the rest.
+/// Writes `pieces` to `at` in reserved room, one after the other, with `word` in the place of their
+/// first eight bytes, which are of the first piece; that is written last, so that a reader who sees
+/// the word sees the rest.
 fn publish(
     file: &File,
     path: &Path,
     at: u64,
     word: [u8; 8],
-    bytes: &[u8],
+    pieces: &[&[u8]],
 ) -> Result<(), SegmentError> {
     // Written by calls and not through a mapping: whole pages that are written need not be cleared
     // first, nor does each cost a fault, which together are dearer than the copy.
-    let rest = bytes.get(word.len()..).unwrap_or_default();
-    file.write_all_at(rest, at + word.len() as u64)
+    let mut skipped = word.len();
+    let mut end = at;
+    let mut written = Ok(());
+    for piece in pieces {
+        let rest = piece.get(skipped..).unwrap_or_default();
+        written = written.and_then(|()| file.write_all_at(rest, end + skipped as u64));
+        skipped = 0;
+        end += piece.len() as u64;
+    }
+    written
         .and_then(|()| file.write_all_at(&word, at))
-        .map_err(|error| failed_for_room(error, "write", path, bytes.len() as u64))
+        .map_err(|error| failed_for_room(error, "write", path, end - at))
 }
 
 /// The error of a step that needed so many bytes of room.

@@ -27,6 +27,8 @@ impl Default for Columns {
 pub(in crate::segment) struct NumbersBuilder {
     columns: Columns,
     shapes: HashMap<Shape, usize, RandomState>,
+    /// The shape of the latest row, which most have that follow, and its position.
+    latest_shape: Option<(Shape, usize)>,
     interim_lists: HashMap<Vec<u16>, u32, RandomState>,
     addresses: HashMap<(u64, u64), usize, RandomState>,
     address_before: (u64, u64),
@@ -155,8 +157,14 @@ impl NumbersBuilder {
     }
 
     fn shape(&mut self, shape: Shape) -> usize {
+        if let Some((latest, position)) = self.latest_shape
+            && latest == shape
+        {
+            return position;
+        }
         let known = self.shapes.len();
         let position = *self.shapes.entry(shape).or_insert(known);
+        self.latest_shape = Some((shape, position));
         if position == known {
             self.put(Column::ShapeFlags, shape.flags);
             self.put(Column::ShapeStatus, shape.status.into());
@@ -230,6 +238,7 @@ impl NumbersBuilder {
             values.clear();
         }
         self.shapes.clear();
+        self.latest_shape = None;
         self.interim_lists.clear();
         self.addresses.clear();
         self.address_before = (0, 0);
