@@ -275,3 +275,33 @@ fn ends_with_secret_key(text: &[u8]) -> bool {
     let backslashes = before.unwrap_or_default().iter().rev().take_while(|&&byte| byte == b'\\');
     name.is_some_and(is_secret_name) && backslashes.count().is_multiple_of(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(json: &str) -> Vec<usize> {
+        let mut colons = Vec::new();
+        each_secret(json.as_bytes(), |colon| colons.push(colon));
+        colons
+    }
+
+    #[test]
+    fn every_name_of_a_secret_is_found_wherever_it_stands() {
+        let secrets = (0..=NAME_BYTES_MAX).flat_map(names);
+        for name in secrets.map(|name| std::str::from_utf8(name).unwrap()) {
+            for (name, blank) in
+                [(name.to_owned(), ""), (name.to_uppercase(), ""), (name.to_owned(), " ")]
+            {
+                let key = format!("\"{name}\"{blank}");
+                for before in 0..140 {
+                    let json = format!("{}{key}:\"x\"", "1".repeat(before));
+                    assert_eq!(found(&json), [before + key.len()], "{json}");
+                    let longer = json.replacen('"', "\"a", 1);
+                    let expected = is_secret_name(format!("a{name}").as_bytes());
+                    assert_eq!(!found(&longer).is_empty(), expected, "{longer}");
+                }
+            }
+        }
+    }
+}

@@ -409,6 +409,45 @@ mod tests {
     }
 
     #[test]
+    fn every_secret_field_is_known_by_how_it_begins() {
+        for name in [
+            "Cookie",
+            "Set-Cookie",
+            "Authorization",
+            "Proxy-Authorization",
+            "Referer",
+            "Location",
+            "Content-Location",
+            "Api-Key",
+            "ApiKey",
+            "Token",
+            "Private-Token",
+            "X-Api-Key",
+            "X-ApiKey",
+            "X-Auth-Token",
+            "X-Access-Token",
+            "X-Session-Token",
+            "X-Secret",
+            "X-CSRF-Token",
+            "X-XSRF-Token",
+            "X-Amz-Security-Token",
+            "X-Vault-Token",
+            "X-Goog-Api-Key",
+        ] {
+            for name in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+                let line = format!("{name}: a\r\n");
+                assert!(treatment(line.as_bytes()) != Treatment::Keep, "{name}");
+                assert!(may_be_treated(line.as_bytes()), "{name}");
+            }
+        }
+        for name in
+            ["Content-Length", "Content-Type", "Host", "Accept", "User-Agent", "X-Request-Id"]
+        {
+            assert!(!may_be_treated(format!("{name}: a\r\n").as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
     fn secret_query_parameters_lose_their_values() {
         assert_eq!(
             head("GET /a?x=1&api_key=SECRET&y=2 HTTP/1.1\r\n\r\n"),
@@ -507,7 +546,7 @@ mod tests {
                     Just(r#""secret","#), Just(r#""12:30","#), Just("7,"), Just("{"), Just("}"),
                     Just(r#""p\\","#), Just("[1,2]"), Just(r#""session":"a:b","#), Just("\n"),
                 ],
-                0..12,
+                0..40,
             ),
         ) {
             // Every key has a value, as in JSON.

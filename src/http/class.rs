@@ -47,17 +47,18 @@ pub(crate) struct Pairs {
     second: Halves,
 }
 
-/// Of the lower and of the upper halves of bytes, of which groups they are.
+/// Of the lower and of the upper halves of bytes, of which groups they are; twice, as the
+/// instruction wants it.
 #[derive(Debug)]
 struct Halves {
-    lower: [u8; 16],
-    upper: [u8; 16],
+    lower: Chunk,
+    upper: Chunk,
 }
 
 impl Pairs {
     /// No pair.
     pub(crate) const fn none() -> Self {
-        const NONE: Halves = Halves { lower: [0; 16], upper: [0; 16] };
+        const NONE: Halves = Halves { lower: [0; 32], upper: [0; 32] };
         Self { first: NONE, second: NONE }
     }
 
@@ -76,8 +77,11 @@ impl Pairs {
 impl Halves {
     #[expect(clippy::indexing_slicing, reason = "half a byte is below sixteen")]
     const fn add(&mut self, byte: u8, group: u8) {
-        self.lower[(byte & 15) as usize] |= group;
-        self.upper[(byte >> 4) as usize] |= group;
+        let (lower, upper) = ((byte & 15) as usize, (byte >> 4) as usize);
+        self.lower[lower] |= group;
+        self.lower[lower + 16] |= group;
+        self.upper[upper] |= group;
+        self.upper[upper + 16] |= group;
     }
 
     #[expect(clippy::indexing_slicing, reason = "half a byte is below sixteen")]
@@ -188,10 +192,9 @@ impl Look for Narrow {
 #[expect(unsafe_code, reason = "instructions that not every processor has are marked so")]
 mod wide {
     use std::arch::x86_64::{
-        __m256i, _mm_loadu_si128, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cmpeq_epi8,
-        _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_max_epu8, _mm256_min_epu8,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_srli_epi16,
+        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_loadu_si256,
+        _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
     };
 
     use super::{Chunk, Halves, Look, Looking, Pairs};
@@ -364,17 +367,9 @@ mod wide {
         let lower = _mm256_and_si256(bytes, half);
         let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
         _mm256_and_si256(
-            _mm256_shuffle_epi8(twice(&halves.lower), lower),
-            _mm256_shuffle_epi8(twice(&halves.upper), upper),
+            _mm256_shuffle_epi8(load(&halves.lower), lower),
+            _mm256_shuffle_epi8(load(&halves.upper), upper),
         )
-    }
-
-    /// A table for each of the lanes in which bytes are looked up.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn twice(table: &[u8; 16]) -> __m256i {
-        // SAFETY: the load reads the sixteen bytes of the array, wherever it lies.
-        _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
     }
 
     /// Which bytes are at most `most`.

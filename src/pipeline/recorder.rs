@@ -196,6 +196,14 @@ impl Recorder {
     }
 }
 
+/// Compresses a block into the room of one that was written, where there is one.
+fn finish(builder: &mut BlockBuilder, written: &Receiver<EncodedBlock>) -> EncodedBlock {
+    if let Ok(block) = written.try_recv() {
+        builder.reuse(block);
+    }
+    builder.finish()
+}
+
 impl Output for BlockOutput {
     fn exchange(&mut self, exchange: &Exchange) {
         if self.is_cut_off {
@@ -222,12 +230,7 @@ impl BlockOutput {
         }
         let delivery = match self.compression.empty() {
             Some(empty) => Delivery::Full(std::mem::replace(&mut self.builder, empty)),
-            None => {
-                if let Ok(block) = self.written.try_recv() {
-                    self.builder.reuse(block);
-                }
-                Delivery::Block(self.builder.finish())
-            }
+            None => Delivery::Block(finish(&mut self.builder, &self.written)),
         };
         self.is_cut_off = self.blocks.send(delivery).is_err();
     }
@@ -280,10 +283,7 @@ impl Open {
             let block = match delivery {
                 Delivery::Block(block) => block,
                 Delivery::Full(mut builder) => {
-                    if let Ok(block) = rooms.take.try_recv() {
-                        builder.reuse(block);
-                    }
-                    let block = builder.finish();
+                    let block = finish(&mut builder, &rooms.take);
                     // Where nobody waits for it, the run is over.
                     let _ = give_back.try_send(builder);
                     block

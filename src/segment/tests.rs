@@ -287,6 +287,27 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn room_that_is_used_again_holds_nothing_of_before(
+        exchanges in proptest::collection::vec(exchange(), 1..60),
+        per_block in 1_usize..40,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = SegmentWriter::create(dir.path(), &about()).unwrap();
+        let mut builder = BlockBuilder::new();
+        for run in exchanges.chunks(per_block) {
+            run.iter().for_each(|exchange| builder.push(exchange));
+            let block = builder.finish();
+            writer.append(&block).unwrap();
+            builder.reuse(block);
+        }
+        let bytes = fs::read(writer.seal(&ledger()).unwrap()).unwrap();
+        prop_assert_eq!(bytes, sealed_bytes(&exchanges, per_block));
+    }
+}
+
 fn sealed_bytes(exchanges: &[Exchange], per_block: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     fs::read(writer(dir.path(), exchanges, per_block).seal(&ledger()).unwrap()).unwrap()
