@@ -44,8 +44,13 @@ impl Decoder {
         Self::plain(frame).map_or_else(|| self.decode_layers(frame), Ok)
     }
 
-    /// Opens the frame layer by layer, whatever they are.
-    fn decode_layers<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
+    /// As [`decode`](Self::decode), layer by layer, whatever they are: where the frame is known not
+    /// to be [plain](Self::plain).
+    ///
+    /// # Errors
+    ///
+    /// Why the frame carries none for us.
+    pub fn decode_layers<'a>(&'a mut self, frame: &Frame<'a>) -> Result<Packet<'a>, Skip> {
         let Some(layer) = link::first_layer(frame.link) else {
             return Err(Skip::LinkType);
         };

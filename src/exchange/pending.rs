@@ -12,6 +12,9 @@ use crate::limits::{BODY_KEPT_BYTES_MAX, INTERIM_RESPONSES_MAX};
 use crate::tcp::Path;
 use crate::time::Timestamp;
 
+/// Most room for a head, or for what is told of one, that is kept for the next one.
+const HEAD_ROOM_BYTES_MAX: usize = 16_384;
+
 /// Most room for a body that is kept for the next one.
 const BODY_ROOM_BYTES_MAX: usize = 8_192;
 
@@ -112,16 +115,18 @@ impl Pending {
     /// Gives back room that an unusual exchange took, so that a pool of these stays small.
     #[inline]
     pub(super) fn trim(&mut self) {
-        let Exchange { request, response, .. } = &mut self.exchange;
-        for (text, room) in [request, response].into_iter().zip(&mut self.rooms) {
+        let Exchange { request, response, asked, .. } = &mut self.exchange;
+        for (text, room) in [&mut *request, &mut *response].into_iter().zip(&mut self.rooms) {
             if let Some(mut body) = text.body.take()
                 && body.capacity() <= BODY_ROOM_BYTES_MAX
             {
                 body.clear();
                 *room = body;
             }
-            if text.head.capacity() > 16_384 {
-                text.head = Vec::new();
+        }
+        for text in [&mut request.head, &mut response.head, asked] {
+            if text.capacity() > HEAD_ROOM_BYTES_MAX {
+                *text = Vec::new();
             }
         }
     }
@@ -523,6 +528,18 @@ mod tests {
             }
             prop_assert_eq!(short.facts(), long.facts());
         }
+    }
+
+    #[test]
+    fn an_exchange_for_reuse_gives_back_unusual_room() {
+        let mut pending = Pending::default();
+        let Exchange { request, response, asked, .. } = &mut pending.exchange;
+        for text in [&mut request.head, &mut response.head, asked] {
+            text.resize(60_000, b'a');
+        }
+        pending.trim();
+        let Exchange { request, response, asked, .. } = &pending.exchange;
+        assert_eq!([&request.head, &response.head, asked].map(Vec::capacity), [0; 3]);
     }
 
     #[test]

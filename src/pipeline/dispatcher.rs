@@ -344,7 +344,7 @@ impl<'r> Intake<'r> {
             plain = found;
             &plain
         } else {
-            match self.decoder.decode(frame) {
+            match self.decoder.decode_layers(frame) {
                 Ok(found) => {
                     other = found;
                     &other

@@ -232,7 +232,7 @@ impl Run<'_> {
         let done = self.read(policy, vec![lines])?;
         for mut lines in done.outputs {
             lines.write();
-            if let Some(error) = lines.error {
+            if let Some(error) = lines.error.take() {
                 return Err(error.into());
             }
         }
@@ -284,6 +284,13 @@ impl Output for Lines {
         if self.unwritten.len() >= LINES_BYTES {
             self.write();
         }
+    }
+}
+
+/// Lines that were made are written also where a defect ends the run.
+impl Drop for Lines {
+    fn drop(&mut self) {
+        self.write();
     }
 }
 
