@@ -15,6 +15,8 @@ pub mod limits;
 pub mod ledger;
 /// What moves between the stages: `Frame`, `Packet`, `Endpoint`, `Flags`, `Direction`.
 pub mod packet;
+/// Hints to the processor which memory will be used soon.
+mod prefetch;
 /// The protocol oddities that are noted on an exchange.
 pub mod anomaly;
 /// Where frames come from: capture files and interfaces.

@@ -109,7 +109,7 @@ pub const STRAY_AHEAD_BYTES: i64 = 1 << 30;
 /// So many stray packets in a row mean that the endpoints were reused unseen.
 pub const STRAYS_MAX: u8 = 3;
 
-/// Closed flows that are remembered in one shard; the oldest is forgotten for a new one.
+/// Closed flows that are remembered in one shard; the oldest of a few is forgotten for a new one.
 pub const CLOSED_FLOWS_SHARD_MAX: usize = 1024;
 
 /// Flows that are over and kept by a worker for reuse.

@@ -1,11 +1,11 @@
 //! What is remembered of flows that are over, in bounded room and for a bounded time.
 
-use std::collections::VecDeque;
-
-use hashbrown::HashTable;
-
 use crate::flow::key::{FlowKey, KeyHash};
+use crate::prefetch;
 use crate::time::Timestamp;
+
+/// How many flows one set remembers.
+const SET_FLOWS: usize = 16;
 
 #[derive(Debug)]
 struct Entry<S> {
@@ -14,103 +14,109 @@ struct Entry<S> {
     state: S,
 }
 
-/// States of closed flows by key, the oldest forgotten first.
+/// The flows whose hashes have some bits in common.
+#[derive(Debug)]
+struct Set<S> {
+    /// Some other bits of the hash of each entry; [`NOBODY`] where there is none.
+    tags: [u8; SET_FLOWS],
+    /// In the order of their closing, from the oldest on and round.
+    entries: Vec<Entry<S>>,
+    oldest: usize,
+}
+
+/// No hash has this tag.
+const NOBODY: u8 = 0;
+
+/// States of closed flows by key.
 ///
-/// They lie in the order of their closing, apart from the flows that are open: remembering and
-/// forgetting go through memory in order, and the few flows at work stay in the cache. What is
-/// needed to forget one lies apart from what is remembered of it, which is long out of the cache.
+/// They are looked for with each flow that opens, which is nearly never among them, and lie in
+/// much more memory than a processor keeps at hand: so tags tell what is not there, in little
+/// room, and a flow takes the place of the oldest one of a small set.
 #[derive(Debug)]
 pub struct ClosedFlows<S> {
-    /// Numbers of entries, by key; an entry whose number is gone is forgotten.
-    index: HashTable<u32>,
-    entries: VecDeque<Entry<S>>,
-    /// The hash of each entry's key.
-    hashes: VecDeque<KeyHash>,
-    /// The number of the first entry; numbers go round.
-    first: u32,
-    flows_max: usize,
+    sets: Vec<Set<S>>,
+    /// How long a flow is remembered, in nanoseconds.
+    keep_ns: u64,
 }
 
 impl<S> ClosedFlows<S> {
-    /// Room for `flows_max` flows (at least one), none of them remembered yet.
+    /// Remembers each flow for `keep_ns` nanoseconds, or until so many others of its set were
+    /// closed; at most `flows_max` in all, rounded to a power of two of at least sixteen.
     #[must_use]
-    pub fn new(flows_max: usize) -> Self {
-        Self {
-            index: HashTable::new(),
-            entries: VecDeque::new(),
-            hashes: VecDeque::new(),
-            first: 0,
-            flows_max: flows_max.clamp(1, u32::MAX as usize),
-        }
+    pub fn new(flows_max: usize, keep_ns: u64) -> Self {
+        let count = (flows_max / SET_FLOWS).next_power_of_two();
+        let set = || Set { tags: [NOBODY; SET_FLOWS], entries: Vec::new(), oldest: 0 };
+        Self { sets: (0..count).map(|_| set()).collect(), keep_ns }
     }
 
-    /// How many flows are remembered.
+    /// What is remembered at the time `now` of the flow of `key`.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.index.len()
+    pub fn get(&self, hash: KeyHash, key: &FlowKey, now: Timestamp) -> Option<&S> {
+        let set = self.sets.get(self.set_of(hash))?;
+        let Some(entry) = set.find(hash, key).and_then(|place| set.entries.get(place)) else {
+            // Where the flow that opens now will be remembered.
+            set.entries.get(set.oldest).inspect(|entry| prefetch::all_of(*entry));
+            return None;
+        };
+        (now.since(entry.closed_at) <= self.keep_ns).then_some(&entry.state)
     }
 
-    /// Whether none is.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
-    /// What is remembered of the flow of `key`.
-    #[must_use]
-    pub fn get(&self, hash: KeyHash, key: &FlowKey) -> Option<&S> {
-        let number = self.index.find(hash.0, |&number| self.is_of(number, key))?;
-        self.entries.get(number.wrapping_sub(self.first) as usize).map(|entry| &entry.state)
-    }
-
-    /// Remembers a flow that was closed at `at`, instead of any other of that key; the one that
-    /// was closed first is forgotten where there is no room.
+    /// Remembers a flow that was closed at `at`, instead of any other of that key.
     pub fn remember(&mut self, hash: KeyHash, key: FlowKey, at: Timestamp, state: S) {
-        self.forget(hash, &key);
-        if self.entries.len() >= self.flows_max {
-            self.forget_first();
+        let set = self.set_of(hash);
+        let Some(set) = self.sets.get_mut(set) else { return };
+        set.forget(hash, &key);
+        let entry = Entry { key, closed_at: at, state };
+        if set.entries.len() < SET_FLOWS {
+            set.oldest = set.entries.len();
+            set.entries.push(entry);
+        } else if let Some(oldest) = set.entries.get_mut(set.oldest) {
+            *oldest = entry;
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the bound fits, and numbers go round")]
-        let number = self.first.wrapping_add(self.entries.len() as u32);
-        self.entries.push_back(Entry { key, closed_at: at, state });
-        self.hashes.push_back(hash);
-        let Self { index, hashes, first, .. } = self;
-        index.insert_unique(hash.0, number, |number| {
-            hashes.get(number.wrapping_sub(*first) as usize).map_or(0, |hash| hash.0)
-        });
+        if let Some(free) = set.tags.get_mut(set.oldest) {
+            *free = tag(hash);
+        }
+        set.oldest = (set.oldest + 1) % SET_FLOWS;
     }
 
     /// Forgets the flow of `key`: its endpoints serve another.
     pub fn forget(&mut self, hash: KeyHash, key: &FlowKey) {
-        let Self { index, entries, first, .. } = self;
-        let entry = |number: u32| entries.get(number.wrapping_sub(*first) as usize);
-        let is_of = |&number: &u32| entry(number).is_some_and(|it| it.key == *key);
-        if let Ok(found) = index.find_entry(hash.0, is_of) {
-            found.remove();
+        let set = self.set_of(hash);
+        if let Some(set) = self.sets.get_mut(set) {
+            set.forget(hash, key);
         }
     }
 
-    /// Forgets the flows that were closed before `limit`, up to the first that was not.
-    pub fn forget_before(&mut self, limit: Timestamp) {
-        while self.entries.front().is_some_and(|entry| entry.closed_at < limit) {
-            self.forget_first();
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits")]
+    const fn set_of(&self, hash: KeyHash) -> usize {
+        hash.0 as usize & (self.sets.len() - 1)
+    }
+}
+
+impl<S> Set<S> {
+    /// Where the entry of `key` lies.
+    fn find(&self, hash: KeyHash, key: &FlowKey) -> Option<usize> {
+        let tag = tag(hash);
+        let tags = self.tags.map(|it| it == tag);
+        if !tags.contains(&true) {
+            return None;
         }
+        let is_of = |place: &usize| self.entries.get(*place).is_some_and(|it| it.key == *key);
+        (0..SET_FLOWS).filter(|&place| tags.get(place) == Some(&true)).find(is_of)
     }
 
-    fn forget_first(&mut self) {
-        let Some(hash) = self.hashes.pop_front() else { return };
-        self.entries.pop_front();
-        let number = self.first;
-        self.first = number.wrapping_add(1);
-        if let Ok(found) = self.index.find_entry(hash.0, |&it| it == number) {
-            found.remove();
+    fn forget(&mut self, hash: KeyHash, key: &FlowKey) {
+        if let Some(place) = self.find(hash, key)
+            && let Some(tag) = self.tags.get_mut(place)
+        {
+            *tag = NOBODY;
         }
     }
+}
 
-    fn is_of(&self, number: u32, key: &FlowKey) -> bool {
-        let entry = self.entries.get(number.wrapping_sub(self.first) as usize);
-        entry.is_some_and(|entry| entry.key == *key)
-    }
+/// Bits of a hash from which nothing of the set follows.
+const fn tag(hash: KeyHash) -> u8 {
+    (hash.0 >> 56) as u8 | 1
 }
 
 #[cfg(test)]
@@ -120,56 +126,65 @@ mod tests {
     use crate::packet::Endpoint;
     use proptest::prelude::*;
 
+    const KEEP_NS: u64 = 50;
+
     fn key(n: u16) -> FlowKey {
         FlowKey::between(&Endpoint::v4([1, 2, 3, 4], n), &Endpoint::v4([1, 2, 3, 5], 80)).0
     }
 
     proptest! {
-        /// Against a plain list in the order of closing, also where numbers go round.
+        /// Against a plain list in the order of closing.
         #[test]
-        fn remembers_as_a_list_does(
-            start in prop::sample::select(vec![0_u32, u32::MAX - 3]),
-            steps in proptest::collection::vec((0_u16..9, 0_u8..6), 0..200),
+        fn a_set_remembers_as_a_list_does(
+            steps in proptest::collection::vec((0_u16..24, 0_u8..6, 0_i64..5), 0..300),
         ) {
             let hasher = KeyHasher::default();
             let hashed = |port| (hasher.hash(&key(port)), key(port));
-            let mut closed = ClosedFlows::new(5);
-            closed.first = start;
-            let mut model: Vec<(u16, i64)> = Vec::new();
-            let mut room: Vec<(u16, i64)> = Vec::new();
-            for (at, (port, step)) in (0_i64..).zip(steps) {
-                match step {
-                    0 => {
-                        let (hash, key) = hashed(port);
-                        closed.forget(hash, &key);
-                        model.retain(|(known, _)| *known != port);
-                    }
-                    1 => {
-                        closed.forget_before(Timestamp::from_nanos(at - 4));
-                        model.retain(|(_, closed_at)| *closed_at >= at - 4);
-                        room.retain(|(_, closed_at)| *closed_at >= at - 4);
-                    }
-                    _ => {
-                        let (hash, key) = hashed(port);
-                        closed.remember(hash, key, Timestamp::from_nanos(at), at);
-                        model.retain(|(known, _)| *known != port);
-                        // A forgotten flow keeps its place until its turn comes.
-                        if room.len() == 5 {
-                            let oldest = room.remove(0);
-                            model.retain(|known| *known != oldest);
-                        }
-                        model.push((port, at));
-                        room.push((port, at));
-                    }
+            let mut closed = ClosedFlows::new(SET_FLOWS, KEEP_NS);
+            // Ports, none of them where forgotten: a forgotten flow keeps its place.
+            let mut model: Vec<(Option<u16>, i64)> = Vec::new();
+            let mut now = 0;
+            for (port, step, pause) in steps {
+                now += pause;
+                let (hash, key) = hashed(port);
+                for known in model.iter_mut().filter(|(known, _)| *known == Some(port)) {
+                    known.0 = None;
                 }
-                prop_assert_eq!(closed.len(), model.len());
-                prop_assert_eq!(closed.is_empty(), model.is_empty());
-                for port in 0..9 {
-                    let expected = model.iter().find(|(known, _)| *known == port);
+                if step == 0 {
+                    closed.forget(hash, &key);
+                } else {
+                    closed.remember(hash, key, Timestamp::from_nanos(now), now);
+                    if model.len() == SET_FLOWS {
+                        model.remove(0);
+                    }
+                    model.push((Some(port), now));
+                }
+                for port in 0..24 {
                     let (hash, key) = hashed(port);
-                    prop_assert_eq!(closed.get(hash, &key), expected.map(|(_, at)| at));
+                    let expected = model.iter().find(|(known, closed_at)| {
+                        *known == Some(port) && now.abs_diff(*closed_at) <= KEEP_NS
+                    });
+                    let found = closed.get(hash, &key, Timestamp::from_nanos(now));
+                    prop_assert_eq!(found, expected.map(|(_, at)| at));
                 }
             }
         }
+    }
+
+    #[test]
+    fn sets_are_filled_alike() {
+        let hasher = KeyHasher::default();
+        let mut closed = ClosedFlows::new(1024, KEEP_NS);
+        for port in 0..2048 {
+            closed.remember(hasher.hash(&key(port)), key(port), Timestamp::default(), port);
+        }
+        let is_known = |port: &u16| {
+            closed.get(hasher.hash(&key(*port)), &key(*port), Timestamp::default()) == Some(port)
+        };
+        // A flow among the last 256 is gone only where 16 of them share its set: of 64 sets, 4.
+        let known = (2048 - 256..2048).filter(is_known).count();
+        assert!(known > 250, "{known} of the last 256");
+        let known = (0..2048).filter(is_known).count();
+        assert!((800..=1024).contains(&known), "{known} of all");
     }
 }

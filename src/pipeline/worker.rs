@@ -86,7 +86,7 @@ impl Worker {
         let shard = || Shard {
             hasher: KeyHasher::default(),
             table: FlowTable::new(FLOWS_MAX / SHARDS),
-            closed: ClosedFlows::new(CLOSED_FLOWS_SHARD_MAX),
+            closed: ClosedFlows::new(CLOSED_FLOWS_SHARD_MAX, CLOSED_FLOW_NS),
             waiting: Vec::new(),
             held_bytes: 0,
             head_bytes: 0,
@@ -413,7 +413,7 @@ impl Shard {
     #[inline(never)]
     fn meet(&mut self, arrival: &Arrival<'_>, hand: &mut Hand<'_, '_>) {
         let &Arrival { key, hash, side, packet } = arrival;
-        let remains = self.closed.get(hash, key);
+        let remains = self.closed.get(hash, key, packet.at);
         let successor = match remains.map(|it| it.push(side, packet, &mut hand.common.bytes)) {
             Some(Verdict::Replaced(successor)) => {
                 self.closed.forget(hash, key);
@@ -496,7 +496,6 @@ impl Shard {
     }
 
     fn tick(&mut self, now: Timestamp, hand: &mut Hand<'_, '_>) {
-        self.closed.forget_before(before(now, CLOSED_FLOW_NS));
         for (hash, key) in std::mem::take(&mut self.waiting) {
             self.tick_waiting((hash, &key), now, hand);
         }

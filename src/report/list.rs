@@ -216,29 +216,28 @@ fn push_time(facts: &Facts, metric: Metric, out: &mut Vec<u8>) {
 /// Appends method, host and target; `-` where the request was not seen.
 #[inline]
 fn push_request(exchange: &Exchange, out: &mut Vec<u8>) {
-    if exchange.facts.request.is_none() {
-        out.push(b'-');
-        return;
-    }
-    let at = out.len();
-    if exchange.asked.is_empty() {
-        let line = lines::request_line(&exchange.request.head);
-        if line.method.is_empty() {
-            out.extend_from_slice(exchange.route.as_bytes());
-        } else {
-            write_asked(line, out);
-        }
-    } else {
+    // Looked at where it lies: what was just written cannot be read again at once.
+    let is_told = exchange.facts.request.is_some() && !exchange.asked.is_empty();
+    if is_told && is_plain(&exchange.asked) {
         out.extend_from_slice(&exchange.asked);
-    }
-    if !out.get(at..).is_some_and(is_plain) {
-        escape_from(at, out);
+    } else {
+        push_odd_request(exchange, out);
     }
 }
 
-/// Escapes what stands in `out` from there on.
 #[cold]
-fn escape_from(at: usize, out: &mut Vec<u8>) {
+fn push_odd_request(exchange: &Exchange, out: &mut Vec<u8>) {
+    let at = out.len();
+    let line = lines::request_line(&exchange.request.head);
+    if exchange.facts.request.is_none() {
+        out.push(b'-');
+    } else if !exchange.asked.is_empty() {
+        out.extend_from_slice(&exchange.asked);
+    } else if line.method.is_empty() {
+        out.extend_from_slice(exchange.route.as_bytes());
+    } else {
+        write_asked(line, out);
+    }
     let text = escaped(out.get(at..).unwrap_or_default()).to_string();
     out.truncate(at);
     out.extend_from_slice(text.as_bytes());

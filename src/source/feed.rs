@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::Ahead;
 use super::map::Map;
-use super::prefetch::Ahead;
 use crate::limits::READ_AHEAD_BYTES;
 
 /// Largest window that a zstd stream may ask for, as a power of two: 128 MiB, what `zstd --long`

@@ -5,9 +5,9 @@ use std::io;
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 
-/// How much of the map is given back at a time, in bytes. It bounds the memory that a pass over a
-/// large file shows.
-const STRIDE: usize = 4 << 20;
+/// How much of the map is given back at a time, in bytes. It bounds the memory that
+/// a pass over a large file shows.
+const STRIDE: usize = 2 << 20;
 
 /// A file's bytes, as long as the file was when it was opened.
 ///

@@ -1,6 +1,7 @@
 //! Where frames come from: capture files of every common kind, one after the other, and
 //! interfaces, all at once.
 
+mod ahead;
 pub mod bpf;
 mod error;
 mod feed;
@@ -10,7 +11,6 @@ pub mod live;
 mod map;
 mod pcap;
 mod pcapng;
-mod prefetch;
 mod record;
 mod text;
 pub(crate) mod socket;

@@ -1,14 +1,17 @@
-//! The hint to the processor which bytes of a mapped capture will be read soon.
+//! Hints which bytes of a mapped capture will be read soon.
+
+use crate::prefetch::{self, LINE};
 
 /// How far ahead of the walk the hint reaches, in bytes: some microseconds of work, which is
 /// longer than memory takes to answer and short enough that the lines stay in the cache.
 const AHEAD: usize = 4096;
 
-/// Length of a cache line, in bytes.
-const LINE: usize = 64;
-
 /// How much is asked for at once, in bytes.
 const STEP: usize = 8 * LINE;
+
+/// How much the kernel usually maps for one page that is touched, in bytes, and to which address it
+/// is aligned (`fault_around_bytes`).
+const MAPPED_AT_ONCE: usize = 64 << 10;
 
 /// Asks for what lies some KiB ahead of a walk.
 ///
@@ -39,24 +42,14 @@ impl Ahead {
         // What a record longer than this has left is read in order, if at all.
         self.asked = self.asked.max(position & !(LINE - 1));
         while self.asked < position + AHEAD {
+            // A hint about a page that is not mapped yet would be lost.
+            if (bytes.as_ptr().addr() + self.asked) % MAPPED_AT_ONCE < STEP {
+                std::hint::black_box(bytes.get(self.asked).copied());
+            }
             for line in 0..STEP / LINE {
-                fetch(bytes, self.asked + line * LINE);
+                prefetch::line(bytes.as_ptr().wrapping_add(self.asked + line * LINE));
             }
             self.asked += STEP;
         }
     }
 }
-
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[expect(unsafe_code, reason = "the intrinsic takes a raw pointer")]
-fn fetch(bytes: &[u8], line: usize) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a prefetch is a hint that neither reads nor faults, whatever the address; SSE is
-    // part of every x86-64 processor.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(line).cast()) }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-const fn fetch(_bytes: &[u8], _line: usize) {}
