@@ -14,18 +14,19 @@ struct Entry<S> {
     state: S,
 }
 
-/// The flows whose hashes have some bits in common.
+/// The flows whose hashes have some bits in common: one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Set<S> {
     /// Some other bits of the hash of each entry; [`NOBODY`] where there is none.
-    tags: [u8; SET_FLOWS],
+    tags: [u16; SET_FLOWS],
     /// In the order of their closing, from the oldest on and round.
     entries: Vec<Entry<S>>,
     oldest: usize,
 }
 
 /// No hash has this tag.
-const NOBODY: u8 = 0;
+const NOBODY: u16 = 0;
 
 /// States of closed flows by key.
 ///
@@ -115,8 +116,8 @@ impl<S> Set<S> {
 }
 
 /// Bits of a hash from which nothing of the set follows.
-const fn tag(hash: KeyHash) -> u8 {
-    (hash.0 >> 56) as u8 | 1
+const fn tag(hash: KeyHash) -> u16 {
+    (hash.0 >> 48) as u16 | 1
 }
 
 #[cfg(test)]

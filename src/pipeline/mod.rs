@@ -8,11 +8,13 @@
 
 mod batch;
 mod dispatcher;
+mod intake;
 mod ports;
 mod recorder;
 mod reduction;
 mod service;
 mod shelf;
+mod threads;
 mod worker;
 
 pub use dispatcher::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};

@@ -41,7 +41,6 @@ struct Arrival<'a> {
 /// The flows of one shard.
 #[derive(Debug)]
 struct Shard {
-    hasher: KeyHasher,
     /// Boxed, so that opening and closing move a pointer.
     table: FlowTable<Box<Flow>>,
     /// What is remembered of flows that were closed.
@@ -69,6 +68,7 @@ struct Common {
 /// The flows of some shards, and the account of what became of them.
 #[derive(Debug)]
 pub(super) struct Worker {
+    hasher: KeyHasher,
     shards: Vec<Shard>,
     common: Common,
     /// What of the messages is to be kept where nothing has to be given up.
@@ -84,7 +84,6 @@ impl Worker {
     #[must_use]
     pub(super) fn new(policy: Policy) -> Self {
         let shard = || Shard {
-            hasher: KeyHasher::default(),
             table: FlowTable::new(FLOWS_MAX / SHARDS),
             closed: ClosedFlows::new(CLOSED_FLOWS_SHARD_MAX, CLOSED_FLOW_NS),
             waiting: Vec::new(),
@@ -92,6 +91,7 @@ impl Worker {
             head_bytes: 0,
         };
         Self {
+            hasher: KeyHasher::default(),
             shards: (0..SHARDS).map(|_| shard()).collect(),
             asked: policy,
             reduction: Reduction::NONE,
@@ -109,9 +109,9 @@ impl Worker {
     #[inline(always)]
     pub(super) fn packet(&mut self, packet: &Packet<'_>, emit: Emit<'_>) {
         let (key, side) = FlowKey::between(&packet.source, &packet.target);
-        let Self { shards, common, .. } = self;
+        let Self { hasher, shards, common, .. } = self;
+        let hash = hasher.hash(&key);
         let Some(shard) = shards.get_mut(key.shard()) else { return };
-        let hash = shard.hasher.hash(&key);
         let arrival = || Arrival { key: &key, hash, side, packet };
         let Shard { table, head_bytes, .. } = shard;
         let Some((id, flow, before)) = table.see(hash, &key, packet.at) else {
