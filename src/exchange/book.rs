@@ -90,9 +90,34 @@ pub(super) struct Book {
 impl Book {
     /// Makes it the book of another connection; keeps the room of its list.
     pub(super) fn restart(&mut self) {
-        let mut pending = std::mem::take(&mut self.pending);
+        let Self {
+            pending,
+            pending_bytes,
+            responding,
+            boundary,
+            index,
+            previous_end,
+            request_gap_end,
+            unfinished_from,
+            place,
+            response_gap_end,
+            lost,
+            settled,
+            response_position,
+            lost_request_at,
+            pipelines,
+            tunnel,
+            losses,
+        } = self;
         pending.clear();
-        *self = Self { pending, ..Self::default() };
+        *responding = Responding::Nothing;
+        *place = Place::Before;
+        *losses = Losses::default();
+        (*boundary, *lost) = ((0, 0), [false; 2]);
+        (*index, *pending_bytes, *settled, *response_position) = (0, 0, 0, 0);
+        (*request_gap_end, *response_gap_end) = (0, 0);
+        (*unfinished_from, *lost_request_at, *previous_end) = (None, None, None);
+        (*pipelines, *tunnel) = (false, false);
     }
 
     pub(super) fn open_exchanges(&self) -> usize {

@@ -31,8 +31,11 @@ impl KeyHasher {
     /// The hash of `key`.
     #[inline]
     #[must_use]
+    #[expect(clippy::manual_hash_one, reason = "what is done for each packet is not to be a call")]
     pub fn hash(&self, key: &FlowKey) -> KeyHash {
-        KeyHash(self.0.hash_one(key))
+        let mut state = self.0.build_hasher();
+        key.hash(&mut state);
+        KeyHash(state.finish())
     }
 }
 
