@@ -98,12 +98,16 @@ impl<S> Set<S> {
     /// Where the entry of `key` lies.
     fn find(&self, hash: KeyHash, key: &FlowKey) -> Option<usize> {
         let tag = tag(hash);
-        let tags = self.tags.map(|it| it == tag);
-        if !tags.contains(&true) {
-            return None;
+        let alike = self.tags.iter().enumerate();
+        let mut alike = alike.fold(0_u16, |all, (place, it)| all | u16::from(*it == tag) << place);
+        while alike != 0 {
+            let place = alike.trailing_zeros() as usize;
+            if self.entries.get(place).is_some_and(|entry| entry.key == *key) {
+                return Some(place);
+            }
+            alike &= alike - 1;
         }
-        let is_of = |place: &usize| self.entries.get(*place).is_some_and(|it| it.key == *key);
-        (0..SET_FLOWS).filter(|&place| tags.get(place) == Some(&true)).find(is_of)
+        None
     }
 
     fn forget(&mut self, hash: KeyHash, key: &FlowKey) {

@@ -16,13 +16,20 @@ const NONE: u32 = u32::MAX;
 /// moved there, in nanoseconds: moving touches two neighbours, and once a second is enough.
 const RELINK_NS: u64 = 1_000_000_000;
 
+/// What each packet needs of a flow: one cache line, where the state is boxed.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot<S> {
     key: FlowKey,
-    hash: KeyHash,
     state: Option<S>,
     seen_at: Timestamp,
     linked_at: Timestamp,
+}
+
+/// Where a flow stands in the idle order, and its hash.
+#[derive(Debug)]
+struct Link {
+    hash: KeyHash,
     older: u32,
     newer: u32,
 }
@@ -34,6 +41,8 @@ struct Slot<S> {
 pub struct FlowTable<S> {
     index: HashTable<u32>,
     slots: Vec<Slot<S>>,
+    /// One for each slot.
+    links: Vec<Link>,
     free: Vec<u32>,
     oldest: u32,
     newest: u32,
@@ -47,6 +56,7 @@ impl<S> FlowTable<S> {
         Self {
             index: HashTable::new(),
             slots: Vec::new(),
+            links: Vec::new(),
             free: Vec::new(),
             oldest: NONE,
             newest: NONE,
@@ -117,21 +127,22 @@ impl<S> FlowTable<S> {
         if self.is_full() {
             return None;
         }
-        let (seen_at, linked_at) = (at, at);
-        let (state, older, newer) = (Some(state), self.newest, NONE);
-        let slot = Slot { key, hash, state, seen_at, linked_at, older, newer };
+        let slot = Slot { key, state: Some(state), seen_at: at, linked_at: at };
+        let link = Link { hash, older: NONE, newer: NONE };
         let place = if let Some(place) = self.free.pop() {
             *self.slots.get_mut(place as usize)? = slot;
+            *self.links.get_mut(place as usize)? = link;
             place
         } else {
             let place = u32::try_from(self.slots.len()).ok()?;
             self.slots.push(slot);
+            self.links.push(link);
             place
         };
         self.link_newest(place);
-        let Self { index, slots, .. } = self;
+        let Self { index, links, .. } = self;
         index.insert_unique(hash.0, place, |&at| {
-            slots.get(at as usize).map_or(0, |slot| slot.hash.0)
+            links.get(at as usize).map_or(0, |link| link.hash.0)
         });
         let state = self.slots.get_mut(place as usize)?.state.as_mut()?;
         Some((SlotId(place), state))
@@ -141,7 +152,8 @@ impl<S> FlowTable<S> {
     pub fn remove(&mut self, id: SlotId) -> Option<(FlowKey, S)> {
         let slot = self.slots.get_mut(id.0 as usize)?;
         let state = slot.state.take()?;
-        let (key, hash) = (slot.key, slot.hash);
+        let key = slot.key;
+        let hash = self.links.get(id.0 as usize)?.hash;
         self.unlink(id.0);
         if let Ok(entry) = self.index.find_entry(hash.0, |&at| at == id.0) {
             entry.remove();
@@ -202,11 +214,11 @@ impl<S> FlowTable<S> {
 
     fn link_newest(&mut self, place: u32) {
         let newest = self.newest;
-        if let Some(slot) = self.slots.get_mut(place as usize) {
-            slot.older = newest;
-            slot.newer = NONE;
+        if let Some(link) = self.links.get_mut(place as usize) {
+            link.older = newest;
+            link.newer = NONE;
         }
-        match self.slots.get_mut(newest as usize) {
+        match self.links.get_mut(newest as usize) {
             Some(before) => before.newer = place,
             None => self.oldest = place,
         }
@@ -214,13 +226,13 @@ impl<S> FlowTable<S> {
     }
 
     fn unlink(&mut self, place: u32) {
-        let Some(&Slot { older, newer, .. }) = self.slots.get(place as usize) else { return };
-        match self.slots.get_mut(older as usize) {
-            Some(slot) => slot.newer = newer,
+        let Some(&Link { older, newer, .. }) = self.links.get(place as usize) else { return };
+        match self.links.get_mut(older as usize) {
+            Some(link) => link.newer = newer,
             None => self.oldest = newer,
         }
-        match self.slots.get_mut(newer as usize) {
-            Some(slot) => slot.older = older,
+        match self.links.get_mut(newer as usize) {
+            Some(link) => link.older = older,
             None => self.newest = older,
         }
     }

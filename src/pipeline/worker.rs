@@ -38,8 +38,9 @@ struct Arrival<'a> {
     packet: &'a Packet<'a>,
 }
 
-/// The flows of one shard.
+/// The flows of one shard. Aligned, so that what finds a flow lies in one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Shard {
     /// Boxed, so that opening and closing move a pointer.
     table: FlowTable<Box<Flow>>,
@@ -413,6 +414,10 @@ impl Shard {
     #[inline(never)]
     fn meet(&mut self, arrival: &Arrival<'_>, hand: &mut Hand<'_, '_>) {
         let &Arrival { key, hash, side, packet } = arrival;
+        // What brings no data tells nothing of a connection that is over or not known.
+        if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) {
+            return;
+        }
         let remains = self.closed.get(hash, key, packet.at);
         let successor = match remains.map(|it| it.push(side, packet, &mut hand.common.bytes)) {
             Some(Verdict::Replaced(successor)) => {
@@ -420,8 +425,6 @@ impl Shard {
                 successor
             }
             Some(_) => return,
-            // An acknowledgment or an end without data tells nothing of a connection not known.
-            None if packet.wire_payload() == 0 && !packet.flags.has(Flags::SYN) => return,
             None => None,
         };
         if self.table.is_full()
