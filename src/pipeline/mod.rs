@@ -8,18 +8,18 @@
 
 mod batch;
 mod dispatcher;
-mod intake;
 mod ports;
 mod recorder;
 mod reduction;
+mod run;
 mod service;
 mod shelf;
 mod threads;
 mod worker;
 
-pub use dispatcher::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};
 pub use ports::{Ports, PortsError};
 pub use recorder::{BlockOutput, Recorded, Recorder, Recording};
 pub use reduction::Reduction;
+pub use run::{FrameFilter, Options, Outcome, Output, PipelineError, Watch, run};
 pub use service::{RecorderNotice, Service};
 pub use shelf::Keep;

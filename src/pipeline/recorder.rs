@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::exchange::Exchange;
 use crate::ledger::Ledger;
-use crate::pipeline::dispatcher::Output;
+use crate::pipeline::run::Output;
 use crate::pipeline::service::{Keeper, Service};
 use crate::segment::{About, BlockBuilder, EncodedBlock, SegmentError, SegmentWriter};
 use crate::time::Timestamp;

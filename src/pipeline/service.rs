@@ -9,7 +9,7 @@ use rustix::fs::statvfs;
 
 use crate::ledger::{Ledger, Skip};
 use crate::limits::RESUME_ROOM_BYTES;
-use crate::pipeline::dispatcher::Watch;
+use crate::pipeline::run::Watch;
 use crate::pipeline::shelf::{Keep, Shelf};
 use crate::segment::{SegmentError, Store, repair};
 

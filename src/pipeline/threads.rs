@@ -7,8 +7,8 @@ use crate::flow::FlowKey;
 use crate::ledger::Ledger;
 use crate::packet::Packet;
 use crate::pipeline::batch::Batch;
-use crate::pipeline::dispatcher::{Outcome, Output, PipelineError, Watch};
-use crate::pipeline::intake::{Intake, Taker};
+use crate::pipeline::dispatcher::{Dispatcher, Taker};
+use crate::pipeline::run::{Outcome, Output, PipelineError, Watch};
 use crate::pipeline::worker::Worker;
 use crate::source::Source;
 use crate::time::Timestamp;
@@ -90,7 +90,7 @@ impl Taker for Queues {
 /// Where a thread panicked.
 pub(super) fn run_threads<S: Source, O: Output>(
     source: &mut S,
-    mut intake: Intake<'_>,
+    mut dispatcher: Dispatcher<'_>,
     (policy, watch): (Policy, &Watch),
     outputs: Vec<O>,
 ) -> Result<Outcome<O>, PipelineError> {
@@ -106,7 +106,7 @@ pub(super) fn run_threads<S: Source, O: Output>(
             threads.push(scope.spawn(work));
         }
         let mut queues = Queues(queues);
-        let (errors, end) = intake.read(source, &mut queues);
+        let (errors, end) = dispatcher.read(source, &mut queues);
         queues.tell(|| Delivery::End(end));
         drop(queues);
         let mut ledger = Ledger::default();
@@ -116,8 +116,8 @@ pub(super) fn run_threads<S: Source, O: Output>(
             ledger += &account;
             outputs.push(output);
         }
-        intake.account(source, &mut ledger);
-        Ok(Outcome { ledger, outputs, errors, span: intake.span() })
+        dispatcher.account(source, &mut ledger);
+        Ok(Outcome { ledger, outputs, errors, span: dispatcher.span() })
     })
 }
 
