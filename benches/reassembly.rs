@@ -34,6 +34,7 @@ fn packet(number: u32, payload: &[u8]) -> Packet<'_> {
         ack: 1,
         flags: Flags::ACK,
         window: 1000,
+        id: 0,
         payload,
         cut: 0,
     }

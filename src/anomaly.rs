@@ -60,7 +60,7 @@ anomalies! {
     ClockStepped "clock_stepped" "the capture's clock stepped back inside the exchange; a time was held at 0",
     CutFrames "cut_frames" "the snap length cut frames of the message",
     ManyInterim "many_interim" "more interim responses than are listed",
-    DuplicateFrames "duplicate_frames" "bytes of it were captured more than once",
+    DuplicateFrames "duplicate_frames" "frames of its connection were captured more than once while it was under way",
     SwitchedProtocol "switched_protocol" "the connection became a tunnel after it",
     Reduced "reduced" "a budget of weir was reached meanwhile: less of it was kept than asked for",
 }

@@ -226,6 +226,11 @@ pub const METRICS_REQUEST_BYTES_MAX: usize = 8192;
 /// in nanoseconds: less than any retransmission timer, more than queues of one path differ.
 pub const OVERTAKING_NS: u64 = 3_000_000;
 
+/// The latest bytes of a side, captured again within less than this, are another copy of their
+/// frame and were not sent again, in nanoseconds: shorter than any retransmission timer. Of use
+/// only where packets have no identification.
+pub const COPIED_FRAME_NS: u64 = 1_000_000;
+
 /// Most rows of time in one answer (`--every`); more would be no answer but another capture.
 pub const INTERVALS_MAX: usize = 10_000;
 

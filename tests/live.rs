@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::namespace::{Neighbour, in_namespace, ip, try_ip};
 use crate::run::{KEEP_ALL, Seen};
-use weir::exchange::State;
+use weir::anomaly::Anomaly;
+use weir::exchange::{Exchange, State};
 use weir::packet::Frame;
 use weir::pipeline::{Options, Watch, run};
 use weir::source::live::{Interfaces, Notice, Selection, Settings, Stopper};
@@ -430,6 +431,10 @@ fn trap_13_frames_seen_twice_on_any_are_paired_once() {
             check_all_seen(&seen, 120, 5000);
             // The cable's end and the bridge show every byte, and the second copy is known as such.
             assert_eq!(seen.ledger.bytes.duplicate, seen.ledger.bytes.delivered);
+            let is_told = |it: &Exchange| it.facts.anomalies.has(Anomaly::DuplicateFrames);
+            assert!(seen.exchanges.iter().all(is_told));
+            let sent_again = seen.exchanges.iter().map(|it| it.facts.evidence.retransmissions);
+            assert_eq!(sent_again.sum::<u32>(), 0);
             wait_errors(&seen, &server.took)
         });
     });

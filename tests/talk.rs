@@ -257,7 +257,8 @@ impl<'t> Speech<'t> {
         self.said[own] += u32::try_from(said.payload.len()).expect("a short packet");
         self.said[own] += u32::from(flags & FIN != 0);
         let is_handshake = self.sent.len() < 3;
-        let (frame, heads) = (said.record(), Vec::new());
+        let id = u16::try_from(self.sent.len() + 1).expect("a short talk");
+        let (frame, heads) = (said.record().identified(id), Vec::new());
         self.sent.push(Sent { frame, from, heads, is_handshake });
     }
 }

@@ -82,6 +82,12 @@ impl Said {
 }
 
 impl Recorded {
+    /// The same frame with this identification in its IPv4 header, which stays with its copies.
+    pub(crate) fn identified(mut self, id: u16) -> Self {
+        self.bytes[18..20].copy_from_slice(&id.to_be_bytes());
+        self
+    }
+
     /// The same frame as it passes on a trunk: with an 802.1Q tag.
     pub(crate) fn tagged(&self) -> Self {
         let mut bytes = self.bytes.clone();

@@ -65,7 +65,11 @@ pub(super) fn ipv4(view: View<'_>) -> Result<Step<'_>, Skip> {
             view: payload,
         }));
     }
-    if protocol == TCP { tcp(addresses, payload) } else { ip_payload(protocol, addresses, payload) }
+    if protocol != TCP {
+        return ip_payload(protocol, addresses, payload);
+    }
+    let tcp = tcp(addresses, payload)?;
+    Ok(Step::Tcp(Tcp { id: header.identification(), ..tcp }))
 }
 
 /// Why there is no IPv4 header here.
@@ -93,7 +97,7 @@ pub(super) fn ipv6(view: View<'_>) -> Result<Step<'_>, Skip> {
         len => rest.limit(len),
     };
     let addresses = Addresses::V6 { source: header.source(), target: header.destination() };
-    if next == TCP { tcp(addresses, payload) } else { ip_payload(next, addresses, payload) }
+    ip_payload(next, addresses, payload)
 }
 
 /// Why there is no IPv6 header here.
@@ -135,7 +139,7 @@ pub(super) fn ip_payload(
     let is_v6 = matches!(addresses, Addresses::V6 { .. });
     for _ in 0..ENCAPSULATIONS_MAX {
         match protocol {
-            TCP => return tcp(addresses, view),
+            TCP => return tcp(addresses, view).map(Step::Tcp),
             17 => return udp(view),
             4 => return inner(Layer::Ipv4, view),
             41 => return inner(Layer::Ipv6, view),
@@ -216,7 +220,7 @@ fn fragment(addresses: Addresses, view: View<'_>) -> Result<Piece<'_>, Skip> {
 /// The TCP packet here. Its options may be cut off, its checksum may be wrong: where offloading
 /// is on, the sender's own capture has it so.
 #[inline]
-pub(super) fn tcp(addresses: Addresses, view: View<'_>) -> Result<Step<'_>, Skip> {
+fn tcp(addresses: Addresses, view: View<'_>) -> Result<Tcp<'_>, Skip> {
     let &[s0, s1, t0, t1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] =
         view.header::<20>()?;
     let header_len = usize::from(offset >> 4) * 4;
@@ -226,13 +230,14 @@ pub(super) fn tcp(addresses: Addresses, view: View<'_>) -> Result<Step<'_>, Skip
     let payload = view.after(header_len)?;
     let (source, target) =
         addresses.endpoints(u16::from_be_bytes([s0, s1]), u16::from_be_bytes([t0, t1]));
-    Ok(Step::Tcp(Tcp {
+    Ok(Tcp {
         source,
         target,
         seq: u32::from_be_bytes([q0, q1, q2, q3]),
         ack: u32::from_be_bytes([a0, a1, a2, a3]),
         flags: Flags(flags),
         window: u16::from_be_bytes([w0, w1]),
+        id: 0,
         payload,
-    }))
+    })
 }

@@ -78,7 +78,7 @@ impl Decoder {
         let (ip, rest) = rest.split_first_chunk::<{ TCP_AT - IP_AT }>()?;
         let tcp = rest.first_chunk::<20>()?;
         let &[.., 0x08, 0x00] = ethernet else { return None };
-        let &[0x45, _, l0, l1, _, _, p0, p1, _, 6, _, _, ref addresses @ ..] = ip else {
+        let &[0x45, _, l0, l1, i0, i1, p0, p1, _, 6, _, _, ref addresses @ ..] = ip else {
             return None;
         };
         let &[s0, s1, s2, s3, t0, t1, t2, t3] = addresses;
@@ -98,6 +98,7 @@ impl Decoder {
             ack: u32::from_be_bytes([a0, a1, a2, a3]),
             flags: Flags(flags),
             window: u16::from_be_bytes([w0, w1]),
+            id: u16::from_be_bytes([i0, i1]),
             payload: frame.bytes.get(payload_at..end)?,
             cut: 0,
         })
@@ -156,6 +157,7 @@ fn packet<'a>(at: Timestamp, tcp: &Tcp<'a>) -> Packet<'a> {
         ack: tcp.ack,
         flags: tcp.flags,
         window: tcp.window,
+        id: tcp.id,
         payload: tcp.payload.bytes,
         cut: u32::try_from(cut).unwrap_or(u32::MAX),
     }

@@ -36,6 +36,8 @@ pub(super) struct Tcp<'a> {
     pub(super) ack: u32,
     pub(super) flags: Flags,
     pub(super) window: u16,
+    /// IPv4's identification; 0 where there is none.
+    pub(super) id: u16,
     pub(super) payload: View<'a>,
 }
 

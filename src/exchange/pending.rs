@@ -109,6 +109,10 @@ impl Pending {
         evidence.retransmissions = path.retransmissions.saturating_sub(before.retransmissions);
         evidence.stalled_ns = path.stalled_ns.saturating_sub(before.stalled_ns);
         evidence.drained_ns = path.drained_ns.saturating_sub(before.drained_ns);
+        if path.copied_frames != before.copied_frames {
+            self.exchange.facts.anomalies.add(Anomaly::DuplicateFrames);
+        }
+        let evidence = &mut self.exchange.facts.evidence;
         evidence.network = Network::of(path, client);
     }
 

@@ -19,6 +19,7 @@ struct Entry {
     ack: u32,
     flags: Flags,
     window: u16,
+    id: u16,
     end: usize,
     cut: u32,
 }
@@ -39,6 +40,7 @@ impl Batch {
             ack: packet.ack,
             flags: packet.flags,
             window: packet.window,
+            id: packet.id,
             end: self.payloads.len(),
             cut: packet.cut,
         });
@@ -71,6 +73,7 @@ impl Batch {
                 ack: entry.ack,
                 flags: entry.flags,
                 window: entry.window,
+                id: entry.id,
                 payload,
                 cut: entry.cut,
             }
@@ -92,6 +95,7 @@ mod tests {
             ack: 2,
             flags: Flags::ACK,
             window: 3,
+            id: 6,
             payload,
             cut: 4,
         };

@@ -224,8 +224,16 @@ impl Chain<'_> {
 
     /// What the network and the client did meanwhile.
     fn network(&mut self) {
-        let evidence = &self.facts.evidence;
+        let evidence = self.facts.evidence;
         let (stalled_ns, drained_ns) = (evidence.stalled_ns, evidence.drained_ns);
+        if self.has(Anomaly::DuplicateFrames) {
+            self.say(
+                "frames_copied",
+                "Frames of the connection were captured more than once meanwhile (at several \
+                 interfaces, or by a mirror port): the first copy of each counts, and none is \
+                 taken for a retransmission.",
+            );
+        }
         if evidence.retransmissions > 0 {
             let text = format!(
                 "{} on the connection while it was under way; it stood still for {} before them.",
@@ -360,5 +368,6 @@ mod tests {
         check(Anomaly::Evicted, "evicted");
         check(Anomaly::CutFrames, "frames_cut");
         check(Anomaly::UnfinishedHead, "head_unfinished");
+        check(Anomaly::DuplicateFrames, "frames_copied");
     }
 }

@@ -473,6 +473,7 @@ impl Connection {
                 if own.probe.end == 0 {
                     own.probe = Probe { end: own.next, sent_at: packet.at };
                 }
+                own.recent.note(packet.id);
                 out.bytes.payload += len;
                 out.bytes.delivered += len;
                 let bytes = packet.payload;
@@ -501,7 +502,9 @@ impl Connection {
     ) -> Verdict {
         let stood_ns = packet.at.since(self.latest);
         self.latest = self.latest.max(packet.at);
-        self.watch_retransmission((side, packet, position), stood_ns, out);
+        if !self.watch_copy((side, packet, position), out) {
+            self.watch_retransmission((side, packet, position), stood_ns, out);
+        }
         let (own, _) = self.both(side);
         let wire_end = position.saturating_add_unsigned(packet.wire_payload());
         if packet.flags.has(Flags::FIN) && own.end.is_none() {
@@ -535,6 +538,27 @@ impl Connection {
         }
         self.settle(self.latest, Patience::Wait, out);
         self.verdict()
+    }
+
+    /// Notes a packet with bytes; whether it is another copy of a frame that brought them before.
+    fn watch_copy<S: Sink>(
+        &mut self,
+        (side, packet, position): (Peer, &Packet<'_>, i64),
+        out: &mut Outlet<'_, S>,
+    ) -> bool {
+        if packet.wire_payload() == 0 {
+            return false;
+        }
+        let (own, _) = self.both(side);
+        let end = position.saturating_add_unsigned(packet.wire_payload());
+        let is_copy = end <= own.next.cast_signed() && own.is_copied_frame(packet, end);
+        if is_copy {
+            self.path.copied_frame();
+            out.sink.path(&self.path);
+        } else {
+            own.recent.note(packet.id);
+        }
+        is_copy
     }
 
     /// Notes a packet that repeats bytes, or brings bytes that were missing for long; nothing came
@@ -785,6 +809,7 @@ mod tests {
         ack: u32,
         flags: Flags,
         window: u16,
+        id: u16,
         payload: Vec<u8>,
     }
 
@@ -800,6 +825,7 @@ mod tests {
                 ack: self.ack,
                 flags: self.flags,
                 window: self.window,
+                id: self.id,
                 payload: &self.payload,
                 cut: 0,
             }
@@ -890,6 +916,7 @@ mod tests {
                 ack: number(1 - index, streams[1 - index].len()),
                 flags,
                 window: 100,
+                id: u16::try_from(sent.len()).unwrap() + 1,
                 payload,
             });
         };
@@ -942,6 +969,30 @@ mod tests {
         assert_eq!(connection.client(), Some(Peer::Low));
         assert_eq!(connection.connect_ns(), Some(2000));
         assert!(connection.is_closed());
+    }
+
+    /// Retransmissions and copied frames, where the first data comes again so much later.
+    fn seen_again(id: u16, id_again: u16, after_ns: u64) -> (u32, u32) {
+        let (mut packets, _) = dialogue(&[(false, 30), (true, 9)]);
+        packets[3].id = id;
+        let mut way = Way::new(Timestamp::from_nanos(1000));
+        for sent in &packets[..4] {
+            way.push(sent, Timestamp::from_nanos(1000), false);
+        }
+        let again = Sent { id: id_again, ..packets[3].clone() };
+        way.push(&again, Timestamp::from_nanos(1000).plus(after_ns), false);
+        (way.taken.path.retransmissions, way.taken.path.copied_frames)
+    }
+
+    #[test]
+    fn a_frame_that_was_captured_again_is_no_retransmission() {
+        assert_eq!(seen_again(7, 7, 2000), (0, 1));
+        assert_eq!(seen_again(7, 7, 400_000_000), (0, 1));
+        assert_eq!(seen_again(7, 8, 2000), (1, 0));
+        assert_eq!(seen_again(7, 0, 200_000_000), (1, 0));
+        // Without identification only what comes sooner than any timer is known to be a copy.
+        assert_eq!(seen_again(0, 0, 2000), (0, 1));
+        assert_eq!(seen_again(0, 0, 2_000_000), (1, 0));
     }
 
     #[test]
@@ -1113,6 +1164,7 @@ mod tests {
                     ack: if is_near { near / 2 } else { ack },
                     flags: Flags(flags),
                     window: 0,
+                    id: u16::from(flags) % 4,
                     payload: &payload,
                     cut: near % 3,
                 };

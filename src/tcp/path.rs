@@ -19,6 +19,8 @@ pub struct Path {
     /// Packets that repeated bytes, or brought bytes that were missing for longer than packets
     /// overtake one another.
     pub retransmissions: u32,
+    /// Frames with bytes that were captured more than once, which nobody sent again.
+    pub copied_frames: u32,
     /// How long the connection stood still before those, in nanoseconds, together.
     pub stalled_ns: u64,
     /// How long the client had closed its window, in nanoseconds, together: it, not the server,
@@ -74,6 +76,11 @@ impl Path {
     fn is_least(&self, side: Peer, ns: u64) -> bool {
         let least = self.least_ns(side);
         least == 0 || short(ns).max(1) < least
+    }
+
+    /// Notes a frame that was captured before.
+    pub(super) fn copied_frame(&mut self) {
+        self.copied_frames = self.copied_frames.saturating_add(1);
     }
 
     /// Notes a retransmission before which nothing came for so long.

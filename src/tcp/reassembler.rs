@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::{HELD_BYTES_MAX, HELD_PACKETS_MAX};
+use crate::limits::{COPIED_FRAME_NS, HELD_BYTES_MAX, HELD_PACKETS_MAX};
+use crate::packet::Packet;
 use crate::tcp::path::Probe;
 use crate::tcp::seq::Seq;
 use crate::time::Timestamp;
@@ -69,10 +70,46 @@ pub(super) struct Reassembler {
     pub(super) ended: bool,
     /// Bytes whose acknowledgment tells a round trip.
     pub(super) probe: Probe,
+    /// The packets that brought bytes last.
+    pub(super) recent: Recent,
     held: Option<Box<Held>>,
 }
 
+/// The identifications of some packets, of which it is known again when a frame was captured
+/// twice: at several interfaces, or by a mirror port. Several, since others may come in between.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recent {
+    ids: [u16; 8],
+    next: u8,
+}
+
+impl Recent {
+    /// Notes a packet.
+    #[inline]
+    pub(super) fn note(&mut self, id: u16) {
+        if let Some(place) = self.ids.get_mut(usize::from(self.next) % 8) {
+            *place = id;
+        }
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// Whether a packet that has an identification is one of them.
+    fn has(&self, id: u16) -> bool {
+        self.ids.contains(&id)
+    }
+}
+
 impl Reassembler {
+    /// Whether a packet whose bytes, up to the position `end`, were captured before is another copy
+    /// of a frame, and not bytes that were sent again.
+    pub(super) fn is_copied_frame(&self, packet: &Packet<'_>, end: i64) -> bool {
+        if packet.id != 0 {
+            return self.recent.has(packet.id);
+        }
+        let is_latest = end == self.next.cast_signed() && self.probe.end == self.next;
+        is_latest && packet.at.since(self.probe.sent_at) < COPIED_FRAME_NS
+    }
+
     /// Bytes held out of order.
     pub(super) fn held_bytes(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.bytes)

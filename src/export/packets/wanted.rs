@@ -169,6 +169,7 @@ mod tests {
             ack: 0,
             flags,
             window: 0,
+            id: 0,
             payload: b"",
             cut: 0,
         }

@@ -150,6 +150,7 @@ impl Connection {
             if own.probe.end == 0 {
                 own.probe = Probe { end: own.next, sent_at: packet.at };
             }
+            own.recent.note(packet.id);
             bytes.payload += len;
             bytes.delivered += len;
         }
