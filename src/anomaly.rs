@@ -56,7 +56,7 @@ anomalies! {
     HeadTooLong "head_too_long" "the head passes the bound; the rest of it was not kept",
     UnfinishedHead "unfinished_head" "the head ended without its blank line",
     ExcessBytes "excess_bytes" "bytes that belong to no message follow it",
-    ConflictingBytes "conflicting_bytes" "a retransmission carried other bytes than the first copy",
+    ConflictingBytes "conflicting_bytes" "bytes that waited for others came again as other bytes: the first copy counts",
     ClockStepped "clock_stepped" "the capture's clock stepped back inside the exchange; a time was held at 0",
     CutFrames "cut_frames" "the snap length cut frames of the message",
     ManyInterim "many_interim" "more interim responses than are listed",

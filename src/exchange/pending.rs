@@ -112,6 +112,9 @@ impl Pending {
         if path.copied_frames != before.copied_frames {
             self.exchange.facts.anomalies.add(Anomaly::DuplicateFrames);
         }
+        if path.conflicts != before.conflicts {
+            self.exchange.facts.anomalies.add(Anomaly::ConflictingBytes);
+        }
         let evidence = &mut self.exchange.facts.evidence;
         evidence.network = Network::of(path, client);
     }

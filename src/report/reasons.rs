@@ -234,6 +234,13 @@ impl Chain<'_> {
                  taken for a retransmission.",
             );
         }
+        if self.has(Anomaly::ConflictingBytes) {
+            self.say(
+                "conflicting_bytes",
+                "Bytes of the connection came again as other bytes while the first ones waited for \
+                 bytes before them: the first ones count.",
+            );
+        }
         if evidence.retransmissions > 0 {
             let text = format!(
                 "{} on the connection while it was under way; it stood still for {} before them.",
@@ -369,5 +376,6 @@ mod tests {
         check(Anomaly::CutFrames, "frames_cut");
         check(Anomaly::UnfinishedHead, "head_unfinished");
         check(Anomaly::DuplicateFrames, "frames_copied");
+        check(Anomaly::ConflictingBytes, "conflicting_bytes");
     }
 }

@@ -528,10 +528,15 @@ impl Connection {
         let cut =
             if position < 0 { 0 } else { u64::from(packet.cut).min(room - bytes.len() as u64) };
         let piece = Piece { at: packet.at, offset, acknowledged, bytes, cut };
-        let duplicate = if piece.bytes.is_empty() && piece.cut == 0 { 0 } else { own.hold(piece) };
+        let is_bare = piece.bytes.is_empty() && piece.cut == 0;
+        let (duplicate, differs) = if is_bare { (0, false) } else { own.hold(piece) };
         *out.held_bytes += own.held_bytes() - held_before;
         out.bytes.payload += captured;
         out.bytes.duplicate += duplicate;
+        if differs {
+            self.path.conflicts = self.path.conflicts.saturating_add(1);
+            out.sink.path(&self.path);
+        }
         out.bytes.refused += early as u64 + beyond.len() as u64;
         if let Some((_, packets)) = &mut self.waiting {
             *packets = packets.saturating_add(1);

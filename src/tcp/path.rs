@@ -21,6 +21,9 @@ pub struct Path {
     pub retransmissions: u32,
     /// Frames with bytes that were captured more than once, which nobody sent again.
     pub copied_frames: u32,
+    /// Packets with other bytes than those that were held, in wait for bytes before them. What was
+    /// handed on is not at hand to be compared.
+    pub conflicts: u32,
     /// How long the connection stood still before those, in nanoseconds, together.
     pub stalled_ns: u64,
     /// How long the client had closed its window, in nanoseconds, together: it, not the server,

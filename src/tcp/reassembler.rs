@@ -135,18 +135,22 @@ impl Reassembler {
     }
 
     /// Holds what of `piece` is new: not delivered, and not held already (a byte's first copy
-    /// wins). Returns how many of its captured bytes had been captured before.
-    pub(super) fn hold(&mut self, piece: Piece<'_>) -> u64 {
+    /// wins). Returns how many of its captured bytes had been captured before, and whether any of
+    /// those that are held differ.
+    pub(super) fn hold(&mut self, piece: Piece<'_>) -> (u64, bool) {
         let captured = piece.bytes.len() as u64;
         let end = piece.offset.saturating_add(captured).saturating_add(piece.cut);
         let mut from = piece.offset.max(self.next);
         let held = self.held.get_or_insert_default();
         let mut kept = 0;
+        let mut differs = false;
         while from < end {
             // What lies before the next run that is held, after the one that covers `from`.
             if let Some((&before, run)) = held.runs.range(..=from).next_back() {
                 let covered = before.saturating_add(run.wire_len());
                 if covered > from {
+                    let first = run.bytes.iter().skip(index(from - before));
+                    differs |= slice(piece, from, covered).iter().zip(first).any(|(a, b)| a != b);
                     from = covered;
                     continue;
                 }
@@ -164,7 +168,7 @@ impl Reassembler {
         if held.runs.is_empty() {
             self.held = None;
         }
-        captured - kept
+        (captured - kept, differs)
     }
 
     /// Drops what is held, and tells how many bytes that were.
@@ -252,10 +256,12 @@ impl Reassembler {
 
 /// The captured bytes of `piece` between two positions.
 fn slice(piece: Piece<'_>, from: u64, until: u64) -> &[u8] {
-    let index = |position: u64| {
-        usize::try_from(position - piece.offset).unwrap_or(usize::MAX).min(piece.bytes.len())
-    };
-    piece.bytes.get(index(from)..index(until)).unwrap_or_default()
+    let place = |position: u64| index(position - piece.offset).min(piece.bytes.len());
+    piece.bytes.get(place(from)..place(until)).unwrap_or_default()
+}
+
+fn index(distance: u64) -> usize {
+    usize::try_from(distance).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -270,8 +276,9 @@ mod tests {
     #[test]
     fn overlaps_keep_the_first_copy_and_bring_what_is_new() {
         let mut stream = Reassembler::default();
-        assert_eq!(stream.hold(piece(2, b"CD", 1)), 0);
-        assert_eq!(stream.hold(piece(0, b"abcdef", 2)), 2);
+        assert_eq!(stream.hold(piece(2, b"CD", 1)), (0, false));
+        assert_eq!(stream.hold(piece(1, b"bC", 2)), (1, false));
+        assert_eq!(stream.hold(piece(0, b"abcdef", 2)), (3, true));
         let mut read = Vec::new();
         while let Some(run) = stream.take_next() {
             stream.next += run.bytes.len() as u64;
@@ -319,7 +326,10 @@ mod tests {
             for (offset, len, cut, byte) in pieces {
                 let bytes = vec![byte; len];
                 captured += len as u64;
-                duplicate += stream.hold(Piece { cut, ..piece(offset, &bytes, 0) });
+                let (again, differs) = stream.hold(Piece { cut, ..piece(offset, &bytes, 0) });
+                let held = (offset.max(stream.next)..offset + len as u64).map(|at| model.get(&at));
+                prop_assert_eq!(differs, held.flatten().flatten().any(|&first| first != byte));
+                duplicate += again;
                 for at in offset..offset + len as u64 + cut {
                     let value = (at < offset + len as u64).then_some(byte);
                     model.entry(at).or_insert(value);
