@@ -534,7 +534,7 @@ impl Connection {
         out.bytes.payload += captured;
         out.bytes.duplicate += duplicate;
         if differs {
-            self.path.conflicts = self.path.conflicts.saturating_add(1);
+            self.path.conflict();
             out.sink.path(&self.path);
         }
         out.bytes.refused += early as u64 + beyond.len() as u64;
@@ -977,7 +977,7 @@ mod tests {
     }
 
     /// Retransmissions and copied frames, where the first data comes again so much later.
-    fn seen_again(id: u16, id_again: u16, after_ns: u64) -> (u32, u32) {
+    fn seen_again(id: u16, id_again: u16, after_ns: u64) -> (u32, u16) {
         let (mut packets, _) = dialogue(&[(false, 30), (true, 9)]);
         packets[3].id = id;
         let mut way = Way::new(Timestamp::from_nanos(1000));

@@ -19,11 +19,11 @@ pub struct Path {
     /// Packets that repeated bytes, or brought bytes that were missing for longer than packets
     /// overtake one another.
     pub retransmissions: u32,
-    /// Frames with bytes that were captured more than once, which nobody sent again.
-    pub copied_frames: u32,
+    /// Frames with bytes that were captured more than once, which nobody sent again; goes round.
+    pub copied_frames: u16,
     /// Packets with other bytes than those that were held, in wait for bytes before them. What was
-    /// handed on is not at hand to be compared.
-    pub conflicts: u32,
+    /// handed on is not at hand to be compared. Goes round.
+    pub conflicts: u16,
     /// How long the connection stood still before those, in nanoseconds, together.
     pub stalled_ns: u64,
     /// How long the client had closed its window, in nanoseconds, together: it, not the server,
@@ -82,8 +82,13 @@ impl Path {
     }
 
     /// Notes a frame that was captured before.
-    pub(super) fn copied_frame(&mut self) {
-        self.copied_frames = self.copied_frames.saturating_add(1);
+    pub(super) const fn copied_frame(&mut self) {
+        self.copied_frames = self.copied_frames.wrapping_add(1);
+    }
+
+    /// Notes a packet with other bytes than those that are held.
+    pub(super) const fn conflict(&mut self) {
+        self.conflicts = self.conflicts.wrapping_add(1);
     }
 
     /// Notes a retransmission before which nothing came for so long.

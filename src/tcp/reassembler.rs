@@ -78,24 +78,20 @@ pub(super) struct Reassembler {
 /// The identifications of some packets, of which it is known again when a frame was captured
 /// twice: at several interfaces, or by a mirror port. Several, since others may come in between.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Recent {
-    ids: [u16; 8],
-    next: u8,
-}
+pub(super) struct Recent([u16; 7]);
 
 impl Recent {
     /// Notes a packet.
     #[inline]
     pub(super) fn note(&mut self, id: u16) {
-        if let Some(place) = self.ids.get_mut(usize::from(self.next) % 8) {
-            *place = id;
-        }
-        self.next = self.next.wrapping_add(1);
+        let [.., last] = &mut self.0;
+        *last = id;
+        self.0.rotate_right(1);
     }
 
     /// Whether a packet that has an identification is one of them.
     fn has(&self, id: u16) -> bool {
-        self.ids.contains(&id)
+        self.0.contains(&id)
     }
 }
 
