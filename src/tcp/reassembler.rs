@@ -84,9 +84,9 @@ impl Recent {
     /// Notes a packet.
     #[inline]
     pub(super) fn note(&mut self, id: u16) {
-        let [.., last] = &mut self.0;
-        *last = id;
-        self.0.rotate_right(1);
+        self.0.copy_within(..6, 1);
+        let [latest, ..] = &mut self.0;
+        *latest = id;
     }
 
     /// Whether a packet that has an identification is one of them.
