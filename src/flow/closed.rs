@@ -14,11 +14,12 @@ struct Entry<S> {
     state: S,
 }
 
-/// The flows whose hashes have some bits in common: one cache line.
+/// Some of the flows, which ones depends on their endpoints alone, so that every run forgets the
+/// same: one cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Set<S> {
-    /// Some other bits of the hash of each entry; [`NOBODY`] where there is none.
+    /// Bits of the hash of each entry; [`NOBODY`] where there is none.
     tags: [u16; SET_FLOWS],
     /// In the order of their closing, from the oldest on and round.
     entries: Vec<Entry<S>>,
@@ -41,8 +42,8 @@ pub struct ClosedFlows<S> {
 }
 
 impl<S> ClosedFlows<S> {
-    /// Remembers each flow for `keep_ns` nanoseconds, or until so many others of its set were
-    /// closed; at most `flows_max` in all, rounded to a power of two of at least sixteen.
+    /// Remembers each flow for `keep_ns` nanoseconds, or until sixteen others of its set were closed;
+    /// at most `flows_max` in all, rounded to a power of two of at least sixteen.
     #[must_use]
     pub fn new(flows_max: usize, keep_ns: u64) -> Self {
         let count = (flows_max / SET_FLOWS).next_power_of_two();
@@ -53,7 +54,7 @@ impl<S> ClosedFlows<S> {
     /// What is remembered at the time `now` of the flow of `key`.
     #[must_use]
     pub fn get(&self, hash: KeyHash, key: &FlowKey, now: Timestamp) -> Option<&S> {
-        let set = self.sets.get(self.set_of(hash))?;
+        let set = self.sets.get(key.part(self.sets.len()))?;
         let Some(entry) = set.find(hash, key).and_then(|place| set.entries.get(place)) else {
             // Where the flow that opens now will be remembered.
             set.entries.get(set.oldest).inspect(|entry| prefetch::all_of(*entry));
@@ -64,8 +65,7 @@ impl<S> ClosedFlows<S> {
 
     /// Remembers a flow that was closed at `at`, instead of any other of that key.
     pub fn remember(&mut self, hash: KeyHash, key: FlowKey, at: Timestamp, state: S) {
-        let set = self.set_of(hash);
-        let Some(set) = self.sets.get_mut(set) else { return };
+        let Some(set) = self.set_mut(&key) else { return };
         set.forget(hash, &key);
         let entry = Entry { key, closed_at: at, state };
         if set.entries.len() < SET_FLOWS {
@@ -82,15 +82,14 @@ impl<S> ClosedFlows<S> {
 
     /// Forgets the flow of `key`: its endpoints serve another.
     pub fn forget(&mut self, hash: KeyHash, key: &FlowKey) {
-        let set = self.set_of(hash);
-        if let Some(set) = self.sets.get_mut(set) {
+        if let Some(set) = self.set_mut(key) {
             set.forget(hash, key);
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the low bits")]
-    const fn set_of(&self, hash: KeyHash) -> usize {
-        hash.0 as usize & (self.sets.len() - 1)
+    fn set_mut(&mut self, key: &FlowKey) -> Option<&mut Set<S>> {
+        let place = key.part(self.sets.len());
+        self.sets.get_mut(place)
     }
 }
 
@@ -119,7 +118,7 @@ impl<S> Set<S> {
     }
 }
 
-/// Bits of a hash from which nothing of the set follows.
+/// Bits of a hash.
 const fn tag(hash: KeyHash) -> u16 {
     (hash.0 >> 48) as u16 | 1
 }
@@ -174,6 +173,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_run_forgets_the_same() {
+        let known = || -> Vec<u16> {
+            let hasher = KeyHasher::default();
+            let mut closed = ClosedFlows::new(64, KEEP_NS);
+            for port in 0..500 {
+                closed.remember(hasher.hash(&key(port)), key(port), Timestamp::default(), ());
+            }
+            let get = |port| closed.get(hasher.hash(&key(port)), &key(port), Timestamp::default());
+            (0..500).filter(|&port| get(port).is_some()).collect()
+        };
+        assert_eq!(known().len(), 64);
+        assert_eq!(known(), known());
     }
 
     #[test]

@@ -87,11 +87,24 @@ impl FlowKey {
     #[must_use]
     #[inline]
     pub const fn shard(&self) -> usize {
+        self.spread() % SHARDS
+    }
+
+    /// Which of so many parts of its shard, a power of two and at most 4096, keeps this flow: the
+    /// same on every run. A stranger can choose endpoints of one part, so it must not matter that it
+    /// is full.
+    #[inline]
+    pub(super) const fn part(&self, parts: usize) -> usize {
+        (self.spread() / SHARDS) & (parts - 1)
+    }
+
+    /// Sixteen bits, in which endpoints that differ a little differ much.
+    #[inline]
+    const fn spread(&self) -> usize {
         let ((a, b), (c, d)) = (self.low, self.high);
         let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d.rotate_left(47) ^ self.ports)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let upper = (mixed >> 48) as usize;
-        upper % SHARDS
+        (mixed >> 48) as usize
     }
 }
 
