@@ -8,8 +8,9 @@ const SLOTS_MIN: usize = 4;
 /// Bits of a slot that are its bucket.
 const BUCKET_BITS: u32 = 16;
 
-/// The most samples that a slot has room for.
-const SAMPLES_MAX: u64 = u64::MAX >> BUCKET_BITS;
+/// The most samples that a slot has room for: slots are small, since each exchange changes one that
+/// was not used for long.
+const SAMPLES_MAX: u32 = u32::MAX >> BUCKET_BITS;
 
 /// Buckets that hold samples before pages are thought of.
 const MANY_MIN: usize = 512;
@@ -23,7 +24,7 @@ const MANY_SHARE: usize = 3;
 pub(super) struct Sparse {
     /// A power of two of them, or none; each the samples of a bucket above the bucket, or 0 where
     /// it is free. At least a quarter of them is.
-    slots: Vec<u64>,
+    slots: Vec<u32>,
     len: usize,
 }
 
@@ -37,8 +38,10 @@ impl Sparse {
             if *slot == 0 {
                 return self.insert(bucket, samples);
             }
-            if samples <= SAMPLES_MAX - (*slot >> BUCKET_BITS) {
-                *slot += samples << BUCKET_BITS;
+            let held = u64::from(*slot >> BUCKET_BITS);
+            let all = u32::try_from(held.saturating_add(samples)).unwrap_or(u32::MAX);
+            if all <= SAMPLES_MAX {
+                *slot = all << BUCKET_BITS | u32::from(bucket);
                 return true;
             }
             return false;
@@ -48,7 +51,7 @@ impl Sparse {
 
     /// The slot of a bucket, or the free one where it belongs; `None` where there are no slots.
     #[inline]
-    fn slot(&mut self, bucket: u16) -> Option<&mut u64> {
+    fn slot(&mut self, bucket: u16) -> Option<&mut u32> {
         let mask = self.slots.len().checked_sub(1)?;
         // Multiplied by the golden ratio, buckets that stand in a row are far apart.
         let mut at = (u32::from(bucket).wrapping_mul(0x9e37_79b1) >> BUCKET_BITS) as usize & mask;
@@ -60,14 +63,14 @@ impl Sparse {
 
     /// Adds a bucket that holds no samples yet.
     fn insert(&mut self, bucket: u16, samples: u64) -> bool {
-        if samples > SAMPLES_MAX {
+        let Some(samples) = u32::try_from(samples).ok().filter(|&it| it <= SAMPLES_MAX) else {
             return false;
-        }
+        };
         if self.len >= self.slots.len() / 4 * 3 && !self.grow() {
             return false;
         }
         if let Some(slot) = self.slot(bucket) {
-            *slot = samples << BUCKET_BITS | u64::from(bucket);
+            *slot = samples << BUCKET_BITS | u32::from(bucket);
             self.len += 1;
         }
         true
@@ -108,19 +111,19 @@ impl Sparse {
     /// The buckets that hold samples, ascending, and how many they hold.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (u16, u64)> + use<> {
         let held = self.slots.iter().filter(|&&slot| slot != 0);
-        let mut by_bucket: Vec<u64> = held.map(|slot| slot.rotate_right(BUCKET_BITS)).collect();
+        let mut by_bucket: Vec<u32> = held.map(|slot| slot.rotate_right(BUCKET_BITS)).collect();
         by_bucket.sort_unstable();
         by_bucket.into_iter().map(|slot| parts(slot.rotate_left(BUCKET_BITS)))
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are meant")]
-const fn bucket_of(slot: u64) -> u16 {
+const fn bucket_of(slot: u32) -> u16 {
     slot as u16
 }
 
-const fn parts(slot: u64) -> (u16, u64) {
-    (bucket_of(slot), slot >> BUCKET_BITS)
+fn parts(slot: u32) -> (u16, u64) {
+    (bucket_of(slot), u64::from(slot >> BUCKET_BITS))
 }
 
 #[cfg(test)]
@@ -135,7 +138,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(
-            added in proptest::collection::vec((0..BUCKETS, 1_u64..1000), 0..2000),
+            added in proptest::collection::vec((0..BUCKETS, 1_u64..30), 0..2000),
             factor in prop::sample::select(vec![1_u16, 16, 256, 1024]),
         ) {
             let mut sparse = Sparse::default();
@@ -163,10 +166,11 @@ mod tests {
         let taken = (0..2000).take_while(|&bucket| sparse.add(bucket, 1)).count();
         assert_eq!(taken, 768, "three quarters of the first thousand slots");
         assert_eq!(sparse.sorted().count(), 768, "what was refused is not there");
-        let mut full = Sparse::default();
-        assert!(!full.add(7, SAMPLES_MAX + 1));
-        assert!(full.add(7, SAMPLES_MAX));
-        assert!(!full.add(7, 1));
-        assert_eq!(full.sorted().collect::<Vec<_>>(), [(7, SAMPLES_MAX)]);
+        let (mut full, most) = (Sparse::default(), u64::from(SAMPLES_MAX));
+        assert!(!full.add(7, most + 1));
+        assert!(!full.add(7, u64::MAX));
+        assert!(full.add(7, most));
+        assert!(!full.add(7, 1) && !full.add(7, u64::MAX));
+        assert_eq!(full.sorted().collect::<Vec<_>>(), [(7, most)]);
     }
 }
