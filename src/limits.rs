@@ -228,7 +228,7 @@ pub const OVERTAKING_NS: u64 = 3_000_000;
 
 /// The latest bytes of a side, captured again within less than this, are another copy of their
 /// frame and were not sent again, in nanoseconds: shorter than any retransmission timer. Of use
-/// only where packets have no identification.
+/// only where packets have no identification that tells them apart.
 pub const COPIED_FRAME_NS: u64 = 1_000_000;
 
 /// Most rows of time in one answer (`--every`); more would be no answer but another capture.

@@ -146,9 +146,9 @@ pub struct Packet<'a> {
     pub flags: Flags,
     /// Window field as sent, without the scale option.
     pub window: u16,
-    /// IPv4's identification, the same in every frame that carried this packet, and another one
-    /// where its bytes were sent again; 0 where there is none: most senders count it up, some leave
-    /// it out, IPv6 has none (RFC 6864).
+    /// IPv4's identification, the same in every frame that carried this packet, and mostly another
+    /// one where its bytes were sent again; 0 where there is none: most senders count it up, some
+    /// leave it out or the same, IPv6 has none (RFC 6864).
     pub id: u16,
     /// The payload that was captured; its length on the wire is `payload.len() + cut`.
     pub payload: &'a [u8],

@@ -31,8 +31,8 @@ const NOBODY: u16 = 0;
 
 /// States of closed flows by key.
 ///
-/// They are looked for with each flow that opens, which is nearly never among them, and lie in
-/// much more memory than a processor keeps at hand: so tags tell what is not there, in little
+/// They are looked for with each flow that opens, which is mostly not among them, and lie in much
+/// more memory than a processor keeps at hand: so tags tell what is not there, in little
 /// room, and a flow takes the place of the oldest one of a small set.
 #[derive(Debug)]
 pub struct ClosedFlows<S> {

@@ -249,6 +249,20 @@ mod tests {
         prop_oneof![0_u64..50, (0_u32..64, any::<u64>()).prop_map(|(shift, value)| value >> shift)]
     }
 
+    #[test]
+    fn a_bucket_has_room_for_any_number_of_samples() {
+        let mut latencies = of(&[7, 1_000_000]);
+        for _ in 0..100_000 {
+            latencies.record(1_500);
+        }
+        let [p0, p50, p100] = [0, 500, 1000].map(|mille| latencies.value_at_mille(mille));
+        assert_eq!((p0, p50, p100), (Some(7), Some(1_500), Some(1_000_000)));
+        assert_eq!((latencies.count(), latencies.sum()), (100_002, 151_000_007));
+        latencies.merge(&latencies.clone());
+        assert_eq!(latencies.value_at_rank(3), Some(1_500));
+        assert_eq!((latencies.count(), latencies.min()), (200_004, 7));
+    }
+
     proptest! {
         #[test]
         fn ranks_agree_with_sorted_samples_and_with_hdr(

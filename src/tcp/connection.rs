@@ -1001,6 +1001,19 @@ mod tests {
     }
 
     #[test]
+    fn an_identification_that_never_changes_tells_no_copies() {
+        let (mut packets, _) = dialogue(&[(false, 30), (false, 30), (true, 9)]);
+        packets.iter_mut().for_each(|sent| sent.id = 1);
+        let mut way = Way::new(Timestamp::default());
+        for sent in &packets[..6] {
+            way.push(sent, Timestamp::default(), false);
+        }
+        way.push(&packets[5], Timestamp::from_nanos(200_000_000), false);
+        let Path { retransmissions, copied_frames, .. } = way.taken.path;
+        assert_eq!((retransmissions, copied_frames), (1, 0));
+    }
+
+    #[test]
     fn a_second_syn_ack_is_not_a_new_connection() {
         let (mut packets, streams) = dialogue(&[(false, 3), (true, 9)]);
         let mut odd = packets[1].clone();

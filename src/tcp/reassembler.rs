@@ -89,9 +89,16 @@ impl Recent {
         *latest = id;
     }
 
-    /// Whether a packet that has an identification is one of them.
-    fn has(&self, id: u16) -> bool {
-        self.0.contains(&id)
+    /// Whether a packet with this identification is one of them; `None` where that tells nothing:
+    /// it has none, or several packets have the same (RFC 6864 section 4.1 leaves that to the
+    /// sender).
+    fn has(&self, id: u16) -> Option<bool> {
+        match self.0.iter().filter(|&&known| known == id).count() {
+            _ if id == 0 => None,
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
     }
 }
 
@@ -99,11 +106,10 @@ impl Reassembler {
     /// Whether a packet whose bytes, up to the position `end`, were captured before is another copy
     /// of a frame, and not bytes that were sent again.
     pub(super) fn is_copied_frame(&self, packet: &Packet<'_>, end: i64) -> bool {
-        if packet.id != 0 {
-            return self.recent.has(packet.id);
-        }
-        let is_latest = end == self.next.cast_signed() && self.probe.end == self.next;
-        is_latest && packet.at.since(self.probe.sent_at) < COPIED_FRAME_NS
+        self.recent.has(packet.id).unwrap_or_else(|| {
+            let is_latest = end == self.next.cast_signed() && self.probe.end == self.next;
+            is_latest && packet.at.since(self.probe.sent_at) < COPIED_FRAME_NS
+        })
     }
 
     /// Bytes held out of order.
